@@ -1,0 +1,34 @@
+package words
+
+// Short descriptions: of the program, of its commands, of their flags.
+var (
+	ShortRoot       = Text{"forwards the calls of invoicing software to the Leqi platform", "开票软件访问税局乐企平台的专用代理"}
+	ShortServe      = Text{"run the proxy", "运行代理"}
+	ShortCheck      = Text{"report every mistake in the configuration file", "检查配置文件，一次列出全部错误"}
+	ShortConfig     = Text{"print the commented reference file, or what is in force", "输出带注释的参考配置，或当前生效的配置"}
+	ShortDemo       = Text{"try it out: proxy and simulated Leqi on this machine alone", "本机演示：代理与模拟乐企，不连外网"}
+	ShortSimulate   = Text{"run a simulated Leqi", "运行模拟乐企平台"}
+	ShortVersion    = Text{"print the version", "显示版本"}
+	ShortCompletion = Text{"print the completion script for a shell", "输出命令行补全脚本"}
+	ShortHelp       = Text{"explain a command", "显示命令的帮助"}
+
+	FlagConfig    = Text{"the configuration `FILE`", "配置文件 `FILE`"}
+	FlagInstance  = Text{"the `NAME` of the instance", "实例名 `NAME`"}
+	FlagLang      = Text{"language of the output: auto, zh or en", "输出语言：auto、zh 或 en"}
+	FlagJSON      = Text{"print one JSON document", "输出一份 JSON"}
+	FlagAllowRoot = Text{"run even as root", "允许以 root 身份运行"}
+	FlagEffective = Text{"print what is in force, without secrets", "输出当前生效的配置，不含机密"}
+	FlagListen    = Text{"the `ADDRESS` to listen on", "监听地址 `ADDRESS`"}
+	FlagScenario  = Text{"how the platform behaves; one of: %s", "平台的表现，可选：%s"}
+	FlagHelp      = Text{"explain this command", "显示本命令的帮助"}
+)
+
+// Headings of the help.
+var (
+	HelpUsage    = Text{"Usage:", "用法："}
+	HelpCommands = Text{"Commands:", "命令："}
+	HelpFlags    = Text{"Flags:", "选项："}
+	HelpGlobal   = Text{"Flags of every command:", "通用选项："}
+	HelpExamples = Text{"Examples:", "示例："}
+	HelpMore     = Text{"\"%s COMMAND --help\" explains a command.", "运行“%s 命令 --help”查看某个命令的帮助。"}
+)

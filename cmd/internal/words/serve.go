@@ -1,0 +1,13 @@
+package words
+
+// Texts of serve.
+var (
+	ServeRoot      = Text{"lqproxy does not run as root: it needs none of its rights", "不要以 root 身份运行 lqproxy，它不需要 root 权限"}
+	ServeRootHint  = Text{"start it with systemctl, or add --allow-root", "请用 systemctl 启动，确有需要时加上 --allow-root"}
+	ServeReady     = Text{"ready: %s forwards to %s; status on %s", "已就绪：%s 转发到 %s；状态页 %s"}
+	ServeStopping  = Text{"stopping (%s); once more ends at once", "正在停止（%s）；再按一次立即结束"}
+	ServeStopped   = Text{"stopped", "已停止"}
+	ServeFailed    = Text{"the proxy ended: %v", "代理异常结束：%v"}
+	ServeListen    = Text{"cannot listen on %s: %v", "无法监听 %s：%v"}
+	ServePortTaken = Text{"find who has the port: ss -ltnp 'sport = :%s'", "查看端口被谁占用：ss -ltnp 'sport = :%s'"}
+)

@@ -1,0 +1,252 @@
+package configs
+
+import (
+	"maps"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/lqproxy/lqproxy/proxy"
+	"github.com/lqproxy/lqproxy/proxy/upstream"
+)
+
+// schema returns every key of the file in the order of the reference file,
+// bound to its place in c. Keys outside tables come first. A key of a later
+// version is a line here and one in the reference file.
+func schema(c *Config) []field {
+	return slices.Concat(
+		[]field{
+			one("language", &c.Language, oneOf("auto", "zh", "en")),
+			one("state_dir", &c.StateDir, filePath()),
+			units("units", &c.Proxy.Units),
+		},
+		listenKeys(c),
+		allowKeys(c),
+		upstreamKeys(c),
+		upstreamTLSKeys(c),
+		limitKeys(&c.Proxy.Limits),
+		logKeys(&c.Log),
+		[]field{
+			list("admin.addresses", &c.Admin.Addresses, listenAddress()),
+			list("admin.allow", &c.Admin.Sources, source()),
+		},
+	)
+}
+
+func listenKeys(c *Config) []field {
+	l, p := &c.Listen, &c.Proxy
+	return []field{
+		list("listen.addresses", &l.Addresses, listenAddress()),
+		one("listen.tls", &l.TLS, oneOf(TLSOff, TLSFiles)),
+		one("listen.cert_file", &l.CertFile, filePath("")),
+		one("listen.key_file", &l.KeyFile, filePath("")),
+		list("listen.proxy_protocol_from", &l.ProxyProtocolFrom, source()),
+		list("listen.forwarded_for_from", &l.ForwardedForFrom, source()),
+		list("listen.health_from", &l.HealthFrom, source()),
+		one("listen.header_timeout", &p.HeaderTimeout, duration(time.Second, 5*time.Minute)),
+		one("listen.body_timeout", &p.BodyTimeout, duration(time.Second, 10*time.Minute)),
+		one("listen.idle_timeout", &p.IdleTimeout, duration(10*time.Second, time.Hour)),
+		one("listen.drain_grace", &p.DrainGrace, duration(0, time.Minute)),
+		one("listen.drain_timeout", &p.DrainTimeout, duration(time.Second, time.Hour)),
+	}
+}
+
+func allowKeys(c *Config) []field {
+	return []field{
+		list("allow.presets", &c.Allow.Presets, codec[string]{parse: anyString, format: same}),
+		list("allow.sources", &c.Allow.Sources, source()),
+		list("allow.units", &c.Proxy.AllowedUnits, unit()),
+		list("allow.paths", &c.Proxy.Paths, pathPrefix()),
+		presets("presets", &c.Presets),
+	}
+}
+
+func upstreamKeys(c *Config) []field {
+	u := &c.Upstream
+	return []field{
+		upstreamAddress("upstream.address", u),
+		list("upstream.fixed_ips", &u.FixedIPs, address()),
+		one("upstream.local_address", &u.LocalAddress, optional(address())),
+		list("upstream.drop_headers", &c.Proxy.DropFields, droppable()),
+		one("upstream.dial_timeout", &u.DialTimeout, duration(100*time.Millisecond, 15*time.Second)),
+		one("upstream.tls_timeout", &u.TLSTimeout, duration(time.Second, time.Minute)),
+		one("upstream.response_timeout", &c.Proxy.ResponseTimeout, duration(time.Second, 30*time.Minute)),
+		one("upstream.idle_timeout", &u.IdleTimeout, duration(time.Second, 10*time.Minute)),
+		one("upstream.max_age", &u.MaxAge, duration(10*time.Second, 24*time.Hour)),
+		boolean("upstream.fresh_connections", &u.Fresh),
+	}
+}
+
+func upstreamTLSKeys(c *Config) []field {
+	t := &c.Upstream.TLS
+	return []field{
+		one("upstream.tls.verify", &t.Verify, oneOf(upstream.VerifyFull, upstream.VerifyChain,
+			upstream.VerifyPin, upstream.VerifyFirstUse, upstream.VerifyNone)),
+		one("upstream.tls.on_change", &t.OnChange, oneOf(upstream.OnChangeAlert, upstream.OnChangeRefuse)),
+		list("upstream.tls.pins", &t.Pins, pin()),
+		one("upstream.tls.ca_file", &c.CAFile, filePath("")),
+		one("upstream.tls.server_name", &t.ServerName, optional(hostName())),
+		one("upstream.tls.min_version", &t.MinVersion, tlsVersion()),
+		one("upstream.tls.max_version", &t.MaxVersion, tlsVersion()),
+		boolean("upstream.tls.legacy", &t.Legacy),
+		boolean("upstream.tls.post_quantum", &t.PostQuantum),
+	}
+}
+
+func limitKeys(l *proxy.Limits) []field {
+	return []field{
+		integer("limits.connections", &l.Connections, 1, 1_000_000),
+		integer("limits.exchanges", &l.Exchanges, 1, 65_536),
+		one("limits.queue_timeout", &l.QueueTimeout, duration(0, 5*time.Minute)),
+		one("limits.header_size", &l.HeaderSize, size[int](4*kib, mib)),
+		integer("limits.header_count", &l.HeaderCount, 16, 1000),
+		one("limits.body_size", &l.BodySize, size[int64](64*kib, 16*gib)),
+	}
+}
+
+func logKeys(l *Log) []field {
+	return []field{
+		one("log.level", &l.Level, oneOf("debug", "info", "warn", "error")),
+		one("log.access_file", &l.AccessFile, filePath("", LogOff)),
+		one("log.error_file", &l.ErrorFile, filePath("")),
+		one("log.syslog", &l.Syslog, optional(syslogAddress())),
+		one("log.rotate", &l.Rotate, oneOf(RotateDaily, RotateOff)),
+		one("log.rotate_size", &l.RotateSize, size[int64](mib, tib)),
+		integer("log.retain_days", &l.RetainDays, 1, 3650),
+		one("log.min_free", &l.MinFree, size[int64](0, 100*tib)),
+		boolean("log.compress", &l.Compress),
+	}
+}
+
+func anyString(s string) (string, *Mistake) { return s, nil }
+
+// upstreamAddress binds key to the one host and its port.
+func upstreamAddress(key string, u *upstream.Options) field {
+	return field{
+		key: key,
+		read: func(r *reader, value any) {
+			s, ok := readOne(r, value, codec[string]{parse: anyString})
+			if !ok {
+				return
+			}
+			host, port, ok := hostPort(s)
+			if !ok || !isHost(host) {
+				r.bad(Mistake{Kind: NotUpstream, Value: shown(s), Proposal: `"lqpt.chinatax.gov.cn:8443"`})
+				return
+			}
+			u.Host, u.Port = host, port
+		},
+		write: func() any { return joinHostPort(u.Host, u.Port) },
+	}
+}
+
+// unitKeys are the keys of one of [[units]].
+func unitKeys(key string, u *proxy.Unit) []field {
+	return []field{
+		one(key+".id", &u.ID, optional(unit())),
+		one(key+".name", &u.Name, label()),
+	}
+}
+
+// units binds key to tables, one for each unit. A table that says nothing is
+// the reference file's, not yet filled in.
+func units(key string, p *[]proxy.Unit) field {
+	return field{
+		key: key,
+		read: func(r *reader, value any) {
+			if !isTables(value) {
+				r.bad(Mistake{Kind: NotTables, Proposal: key})
+				return
+			}
+			seen := map[string]string{} // ids and names, to the keys that have them
+			for i := range reflect.ValueOf(value).Len() {
+				if u, ok := readUnit(r, element(key, i), seen); ok {
+					*p = append(*p, u)
+				}
+			}
+		},
+		write: func() any {
+			if len(*p) == 0 {
+				return nil
+			}
+			tables := make([]map[string]string, len(*p))
+			for i, u := range *p {
+				tables[i] = map[string]string{"id": u.ID, "name": u.Name}
+			}
+			return tables
+		},
+	}
+}
+
+// readUnit reads the table at key; not ok if there is nothing good in it.
+func readUnit(r *reader, key string, seen map[string]string) (u proxy.Unit, ok bool) {
+	r.fields(key, unitKeys(key, &u))
+	if u.ID == "" && u.Name != "" && r.well(key+".id") {
+		r.badAt(key+".id", Mistake{Kind: Empty})
+	}
+	r.once(key+".id", u.ID, seen)
+	r.once(key+".name", u.Name, seen)
+	return u, u.ID != ""
+}
+
+// once notes that key has a value which another key of its name has already.
+func (r *reader) once(key, value string, seen map[string]string) {
+	if value == "" {
+		return
+	}
+	_, name := split(key)
+	if other, twice := seen[name+" "+value]; twice {
+		r.badAt(key, Mistake{Kind: Duplicate, Value: shown(value), Other: other})
+		return
+	}
+	seen[name+" "+value] = key
+}
+
+var setName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
+
+// presets binds key to the table of the file's own sets.
+func presets(key string, p *[]Preset) field {
+	return field{
+		key: key,
+		read: func(r *reader, value any) {
+			table, ok := value.(map[string]any)
+			if !ok {
+				r.bad(Mistake{Kind: NotTable, Proposal: key})
+				return
+			}
+			var sets []Preset
+			for _, name := range slices.Sorted(maps.Keys(table)) {
+				if set, ok := readPreset(r, joined(key, name), name, table[name]); ok {
+					sets = append(sets, set)
+				}
+			}
+			*p = withOwn(sets)
+		},
+		write: func() any {
+			sets := map[string][]string{}
+			for _, set := range own(*p) {
+				sets[set.Name] = formatList(set.Addresses, source())
+			}
+			if len(sets) == 0 {
+				return nil
+			}
+			return sets
+		},
+	}
+}
+
+// readPreset reads the set of that name at key.
+func readPreset(r *reader, key, name string, value any) (Preset, bool) {
+	r.key = key
+	if !setName.MatchString(name) {
+		r.bad(Mistake{Kind: NotSetName, Value: strconv.Quote(name)})
+		return Preset{}, false
+	}
+	addresses, ok := readList(r, key, value, source())
+	if ok && len(addresses) == 0 && r.well(key) {
+		r.badAt(key, Mistake{Kind: Empty})
+	}
+	return Preset{Name: name, Addresses: addresses}, ok
+}

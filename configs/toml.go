@@ -1,0 +1,152 @@
+package configs
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+)
+
+// A document is a decoded file: the values and lines of its keys by dotted key,
+// "units[1].id" within lists of tables. Tables and lists are there as a whole
+// and with each key in them.
+type document struct {
+	values map[string]any
+	lines  map[string]int
+}
+
+// decode reads the syntax of a file and nothing more.
+func decode(data []byte) (document, *Mistake) {
+	var top map[string]toml.Primitive
+	md, err := toml.Decode(string(data), &top)
+	if err != nil {
+		return document{}, syntaxMistake(err)
+	}
+	d := document{values: map[string]any{}, lines: map[string]int{}}
+	d.addTable(&md, "", top, true)
+	return d, nil
+}
+
+func syntaxMistake(err error) *Mistake {
+	m := &Mistake{Kind: Syntax, Err: err}
+	if p, ok := errors.AsType[toml.ParseError](err); ok {
+		m.Line, m.Err = p.Position.Line, errors.New(p.Message)
+	}
+	return m
+}
+
+// addTable takes the keys of table, which stands at key; with lines if the
+// decoder knows them.
+func (d document) addTable(md *toml.MetaData, key string, table map[string]toml.Primitive, lines bool) {
+	for name, primitive := range table {
+		d.add(md, joined(key, name), primitive, lines)
+	}
+}
+
+func (d document) add(md *toml.MetaData, key string, primitive toml.Primitive, lines bool) {
+	var at located
+	if p, ok := errors.AsType[toml.ParseError](md.PrimitiveDecode(primitive, &at)); ok && lines {
+		d.lines[key] = p.Position.Line
+	}
+	d.values[key] = at.value
+
+	var table map[string]toml.Primitive
+	var tables []map[string]toml.Primitive
+	switch {
+	case isTable(at.value) && md.PrimitiveDecode(primitive, &table) == nil:
+		d.addTable(md, key, table, lines)
+	case isTables(at.value) && md.PrimitiveDecode(primitive, &tables) == nil:
+		for i, t := range tables {
+			// Of several tables the decoder knows the lines of the last one only.
+			d.addTable(md, element(key, i), t, lines && len(tables) == 1)
+		}
+	}
+}
+
+func isTable(value any) bool {
+	_, ok := value.(map[string]any)
+	return ok
+}
+
+// isTables reports whether value is a list of tables: [[units]], or inline.
+func isTables(value any) bool {
+	if _, ok := value.([]map[string]any); ok {
+		return true
+	}
+	elements, ok := value.([]any)
+	return ok && !slices.ContainsFunc(elements, func(e any) bool { return !isTable(e) })
+}
+
+// located takes any value, and refuses it: the decoder tells a key's line in
+// its errors only.
+type located struct{ value any }
+
+var errLocated = errors.New("located")
+
+func (l *located) UnmarshalTOML(value any) error {
+	l.value = value
+	return errLocated
+}
+
+// line returns the line of a key, or of the list that the key is an element
+// of; 0 if it is not known.
+func (d document) line(key string) int {
+	if line, ok := d.lines[key]; ok {
+		return line
+	}
+	list, _, _ := strings.Cut(key, "[")
+	if strings.HasSuffix(key, "]") {
+		return d.lines[list]
+	}
+	return 0
+}
+
+// joined returns the dotted key of name in table.
+func joined(table, name string) string {
+	key := toml.Key{name}.String()
+	if table == "" {
+		return key
+	}
+	return table + "." + key
+}
+
+// encode writes fields as a file.
+func encode(fields []field) []byte {
+	var out bytes.Buffer
+	last := ""
+	for _, f := range fields {
+		value := f.write()
+		if value == nil {
+			continue
+		}
+		table, name := split(f.key)
+		if table != last && table != "" {
+			fmt.Fprintf(&out, "\n[%s]\n", table)
+		}
+		last = table
+		encodeKey(&out, name, value)
+	}
+	return out.Bytes()
+}
+
+// encodeKey writes one key, or the whole table or tables that a key stands for.
+func encodeKey(out *bytes.Buffer, name string, value any) {
+	switch value.(type) {
+	case map[string][]string, []map[string]string:
+		out.WriteByte('\n')
+	}
+	e := toml.NewEncoder(out)
+	e.Indent = ""
+	if err := e.Encode(map[string]any{name: value}); err != nil {
+		panic("BUG: configs: " + err.Error())
+	}
+}
+
+// split returns the table of a dotted key of the schema, and its name there.
+func split(key string) (table, name string) {
+	i := strings.LastIndexByte(key, '.')
+	return key[:max(i, 0)], key[i+1:]
+}

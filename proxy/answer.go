@@ -1,0 +1,103 @@
+package proxy
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/lqproxy/lqproxy/proxy/h1"
+)
+
+// retryAfter is the wait in seconds that a caller is told with 503.
+const retryAfter = 5
+
+// An answerBody is what lqproxy itself says to a caller.
+type answerBody struct {
+	Error answerError `json:"error"`
+}
+
+type answerError struct {
+	Reason    Reason `json:"reason"`
+	Message   string `json:"message"`
+	Hint      string `json:"hint"` // Chinese
+	Delivered string `json:"delivered"`
+	ID        string `json:"id"`
+}
+
+// answer writes our own answer to an exchange that failed before the
+// upstream's head went out. It keeps the connection only when the request was
+// read whole.
+func (x *exchange) answer() {
+	f := &x.failure
+	if f.reason == ClientGone || f.reason == SourceRefused && x.c.role == callerRole {
+		return // nobody is there to read it; a removed source is cut
+	}
+	body, err := json.Marshal(answerBody{answerError{
+		Reason:    f.reason,
+		Message:   f.reason.Message(),
+		Hint:      f.reason.Hint(),
+		Delivered: x.delivered,
+		ID:        string(x.id[:]),
+	}})
+	if err != nil {
+		panic("BUG: proxy: an answer that cannot be encoded: " + err.Error())
+	}
+	head := "X-Lqproxy-Reason: " + string(f.reason) + "\r\nContent-Type: application/json; charset=utf-8\r\n"
+	if f.status == http.StatusServiceUnavailable {
+		head += "Retry-After: " + strconv.Itoa(retryAfter) + "\r\n"
+	}
+	x.write(f.status, head, body)
+}
+
+// write sends an answer of our own.
+func (x *exchange) write(status int, fields string, body []byte) {
+	x.status = status
+	x.stays = x.requestRead() && x.mayStay()
+	x.out = outlet{w: x.c.stream(), buf: x.scratch[:0], framing: h1.Framing{Kind: h1.Length, Length: int64(len(body))}}
+	b := append(x.out.buf, "HTTP/1.1 "...)
+	b = strconv.AppendInt(b, int64(status), 10)
+	b = append(append(append(b, ' '), http.StatusText(status)...), "\r\n"...)
+	b = append(b, "Date: "...)
+	b = append(time.Now().UTC().AppendFormat(b, http.TimeFormat), "\r\n"...)
+	b = append(b, fields...)
+	b = append(b, "Content-Length: "...)
+	b = append(strconv.AppendInt(b, int64(len(body)), 10), "\r\n"...)
+	x.out.buf = append(x.ending().Append(b), "\r\n"...)
+	if !x.head {
+		x.out.piece(body)
+	}
+	x.out.flush()
+}
+
+// requestRead reads what is left of the request if all of it has arrived
+// already, and reports whether it is read whole.
+func (x *exchange) requestRead() bool {
+	in := &x.c.in
+	if !x.parsed || x.rest != nil {
+		return false
+	}
+	for err := error(nil); err == nil && !in.Whole(); {
+		var piece []byte
+		if piece, err = in.Ready(); len(piece) == 0 {
+			break
+		}
+	}
+	return in.Whole()
+}
+
+// answerMonitor answers a source of listen.health_from: whether exchanges are
+// accepted, and nothing else.
+func (x *exchange) answerMonitor() failure {
+	if string(x.req.Method()) != http.MethodGet || string(x.req.Target()) != "/readyz" || x.req.Framing.Kind != h1.NoBody {
+		return fail(SourceRefused, "a source of listen.health_from may ask for GET /readyz only")
+	}
+	x.uncounted = true
+	const fields = "Content-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\n"
+	if x.c.srv.Ready() {
+		x.write(http.StatusOK, fields, []byte("ready\n"))
+	} else {
+		x.write(http.StatusServiceUnavailable, fields, []byte("stopping\n"))
+	}
+	return failure{}
+}

@@ -1,0 +1,230 @@
+package proxy
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/lqproxy/lqproxy/proxy/h1"
+	"github.com/lqproxy/lqproxy/proxy/upstream"
+	"go.uber.org/zap"
+)
+
+// tlsHandshakeTime is how long a caller has for its TLS handshake.
+const tlsHandshakeTime = 10 * time.Second
+
+// A caller is one accepted connection and the goroutine that serves it.
+// Between exchanges it holds no buffer.
+type caller struct {
+	srv  *Server
+	sock *socket
+	tls  *tls.Conn // nil on a plain listener
+	in   h1.Reader
+	one  [1]byte // where an idle TLS connection waits
+
+	admission // guarded by srv.mu until it is settled, never modified afterwards
+
+	lent atomic.Pointer[upstream.Conn] // while an answer is awaited, for cut
+}
+
+// serve is the life of the connection (steps 1 to 3, then 4 to 9 for each
+// request).
+func (c *caller) serve() {
+	defer c.sock.Close() //nolint:errcheck // ended in one of the ways below, or by a panic
+	defer c.in.Release()
+	l := c.srv.live.Load()
+	c.peer = unmapped(c.sock.RemoteAddr())
+	c.balanced = l.Balancers.Contains(c.peer.Addr())
+	if !c.balanced && l.judge(c.peer.Addr()) == nobody {
+		c.refuse(SourceRefused, "")
+		return
+	}
+	if !c.srv.register(c) {
+		c.srv.metrics.reached[limitConnections].Inc()
+		c.refuse(ConnectionLimit, "")
+		return
+	}
+	defer c.srv.unregister(c)
+	defer c.recover()
+	c.sock.writeProgress = l.BodyTimeout
+
+	if c.identify(l) && c.secure(l) {
+		c.srv.metrics.connections.Inc()
+		c.exchanges()
+	}
+}
+
+// unmapped returns the address of a TCP socket, an IPv4 one as such.
+func unmapped(a net.Addr) netip.AddrPort {
+	ap := a.(*net.TCPAddr).AddrPort()
+	return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port())
+}
+
+// recover keeps a mistake of ours to one connection.
+func (c *caller) recover() {
+	if p := recover(); p != nil {
+		c.srv.metrics.failures[Internal].Inc()
+		c.srv.log.Error("panic in a connection", zap.Any("panic", p), zap.Stack("stack"))
+	}
+}
+
+// refuse counts a connection that is not admitted, and ends it with a reset,
+// before a byte of it is read.
+func (c *caller) refuse(r Reason, detail string) {
+	c.srv.metrics.refused[r].Inc()
+	c.srv.notices.refused(r, c.who(), detail)
+	c.sock.reset()
+}
+
+// who returns the source as far as it is known.
+func (c *caller) who() netip.AddrPort {
+	if c.source.IsValid() {
+		return c.source
+	}
+	return c.peer
+}
+
+// identify finds out who the source is and judges it.
+func (c *caller) identify(l *live) bool {
+	a := c.admission
+	a.source = a.peer
+	if a.balanced {
+		source, err := c.sock.readProxyHeader()
+		switch {
+		case errors.Is(err, errNoSource):
+			c.sock.finish()
+			return false
+		case err != nil:
+			c.refuse(ProxyHeader, err.Error())
+			return false
+		}
+		a.source = source
+	}
+	a.role = l.judge(a.source.Addr())
+	c.srv.settle(c, a)
+	if a.role == nobody {
+		c.refuse(SourceRefused, "")
+		return false
+	}
+	return true
+}
+
+// secure does the TLS handshake, if the listener has one.
+func (c *caller) secure(l *live) bool {
+	if l.tls == nil {
+		return true
+	}
+	c.sock.readLimit = time.Now().Add(tlsHandshakeTime)
+	c.tls = tls.Server(c.sock, l.tls)
+	err := c.tls.Handshake()
+	if err == nil {
+		return true
+	}
+	if plain, ok := errors.AsType[tls.RecordHeaderError](err); ok && plain.Conn != nil && looksLikeHTTP(plain.RecordHeader) {
+		io.WriteString(c.sock, answerPlainOnTLS) //nolint:errcheck // a courtesy
+		c.countRefused(TLSHandshake, "plain HTTP on the TLS port: the caller's address must begin with https://")
+		c.sock.finish()
+		return false
+	}
+	c.countRefused(TLSHandshake, err.Error())
+	return false
+}
+
+// answerPlainOnTLS is what can be told to a caller that speaks HTTP where TLS
+// is expected.
+const answerPlainOnTLS = "HTTP/1.1 400 Bad Request\r\nX-Lqproxy-Reason: tls_handshake\r\nConnection: close\r\n" +
+	"Content-Type: text/plain; charset=utf-8\r\nContent-Length: 78\r\n\r\n" +
+	"本端口为 TLS，请将地址改为 https:// 开头。This port speaks TLS only.\n"
+
+func looksLikeHTTP(header [5]byte) bool {
+	for _, b := range header {
+		if (b < 'A' || b > 'Z') && b != ' ' && b != '/' {
+			return false
+		}
+	}
+	return true
+}
+
+func (c *caller) countRefused(r Reason, detail string) {
+	c.srv.metrics.refused[r].Inc()
+	c.srv.notices.refused(r, c.who(), detail)
+}
+
+// exchanges serves one request after the other until one of them, or the
+// caller, ends the connection.
+func (c *caller) exchanges() {
+	c.in.Reset(c.stream())
+	for {
+		l := c.srv.live.Load()
+		if c.in.Buffered() == 0 {
+			if err := c.await(l); err != nil {
+				c.closeIdle()
+				return
+			}
+		}
+		switch serveExchange(c, l) {
+		case closesStaged:
+			c.closeStaged()
+			return
+		case closesAtOnce:
+			c.sock.reset()
+			return
+		}
+	}
+}
+
+// stream returns what requests come from and answers go to.
+func (c *caller) stream() net.Conn {
+	if c.tls != nil {
+		return c.tls
+	}
+	return c.sock
+}
+
+// await waits for the first bytes of a request.
+func (c *caller) await(l *live) error {
+	c.sock.idle.Store(true)
+	defer c.sock.idle.Store(false)
+	c.sock.readProgress = 0
+	c.sock.readLimit = time.Now().Add(l.IdleTimeout)
+	if c.tls == nil {
+		return c.sock.await(&c.in)
+	}
+	n, err := c.tls.Read(c.one[:])
+	if n > 0 {
+		c.in.Space()[0] = c.one[0]
+		c.in.Filled(1)
+		return nil
+	}
+	return err
+}
+
+// closeIdle ends a connection that carries nothing, silently.
+func (c *caller) closeIdle() {
+	if c.tls != nil {
+		c.tls.Close() //nolint:errcheck // nothing is left to be lost
+	}
+}
+
+// closeStaged ends a connection behind its last answer (RFC 9112 section 9.6).
+func (c *caller) closeStaged() {
+	if c.tls != nil {
+		c.tls.CloseWrite() //nolint:errcheck // the answer is out, or the caller gone
+	}
+	c.sock.finish()
+}
+
+// cut ends whatever the connection does, since drain_timeout has passed. It
+// reports whether an exchange was under way.
+func (c *caller) cut() bool {
+	busy := !c.sock.idle.Load()
+	c.sock.end(endReading)
+	if up := c.lent.Load(); up != nil {
+		up.SetReadDeadline(past) //nolint:errcheck // a closed connection has ended
+	}
+	return busy
+}

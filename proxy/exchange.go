@@ -1,0 +1,485 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/lqproxy/lqproxy/proxy/h1"
+	"github.com/lqproxy/lqproxy/proxy/leqi"
+	"github.com/lqproxy/lqproxy/proxy/upstream"
+	"go.uber.org/zap"
+)
+
+const (
+	// prefixSize is how much of a body is read before a slot is taken, so that
+	// slow callers hold none.
+	prefixSize = 32 << 10
+	// maxInterim is how many 1xx answers may come before the final one.
+	maxInterim = 8
+	// maxScratch is up to which size a buffer for writing is kept.
+	maxScratch = 64 << 10
+)
+
+// What became of a request upstream, as the log and our own answers say it.
+const (
+	deliveredNo      = "no"      // not a byte was sent: sending it again is safe
+	deliveredUnknown = "unknown" // sent, and no whole answer: ask first
+	deliveredYes     = "yes"     // answered
+)
+
+// What happens to the caller's connection behind an exchange.
+type after uint8
+
+const (
+	staysOpen after = iota
+	closesStaged
+	closesAtOnce // the caller has gone, or must not take what it got for whole
+)
+
+// An exchange is one request and its answer. It is pooled: what lies directly
+// in it is storage that the next one uses again.
+type exchange struct {
+	current
+
+	req     h1.Request
+	back    h1.Reader // of the upstream's connection
+	res     h1.Response
+	sample  leqi.Sample
+	scratch []byte       // what is to be written: the request, then the answer
+	line    [1]zap.Field // the exchange itself, for the log
+}
+
+// current is what belongs to one exchange only.
+type current struct {
+	c  *caller
+	l  *live
+	id [idSize]byte
+
+	source netip.Addr // the caller's, or whom the device in front vouches for
+	parsed bool       // req is valid
+	head   bool       // the method is HEAD
+	call   leqi.Call
+	body   []byte // the first prefixSize bytes of the request's
+	whole  bool   // body is all of it
+
+	slot    bool
+	up      *upstream.Conn
+	rest    chan sending // where the sending of a long body reports; nil if none goes on
+	sending sending
+
+	answered  bool   // res is valid
+	out       outlet // towards the caller
+	stays     bool   // the caller's connection
+	truncated bool   // the answer ended early, and so did what was passed on
+	uncounted bool   // a monitor's question
+
+	status    int // given to the caller; 0: none
+	delivered string
+	failure   failure
+	code      string // the platform's
+	received  int64  // bytes of the request, head and decoded body
+
+	began, sent          time.Time // the first byte of the head; the last of the request
+	queued, wait         time.Duration
+	connected, handshook time.Duration
+	localAddr, remote    netip.AddrPort // of the connection upstream
+	reused               bool
+}
+
+var exchanges = sync.Pool{New: func() any {
+	x := new(exchange)
+	x.line[0] = zap.Inline(x)
+	return x
+}}
+
+// serveExchange carries one exchange of c from its head to its log line, and
+// says what becomes of the connection.
+func serveExchange(c *caller, l *live) after {
+	x := exchanges.Get().(*exchange)
+	x.c, x.l = c, l
+	x.id, x.began = c.srv.ids.next(), time.Now()
+	x.source, x.delivered = c.source.Addr(), deliveredNo
+	defer x.forget()
+	return x.run()
+}
+
+// forget gives x back, with nothing of the exchange in it. What a panic left
+// behind is freed first; otherwise there is nothing.
+func (x *exchange) forget() {
+	x.stopSending()
+	if x.up != nil {
+		x.c.lent.Store(nil)
+		x.up.Close()
+	}
+	x.leaveSlot()
+	x.back.Release()
+	x.sample.Reset(nil)
+	if cap(x.out.buf) > cap(x.scratch) {
+		x.scratch = x.out.buf[:0]
+	}
+	x.current = current{}
+	if cap(x.scratch) > maxScratch {
+		x.scratch = nil
+	}
+	exchanges.Put(x)
+}
+
+// run is steps 4 to 9.
+func (x *exchange) run() after {
+	x.failure = x.steps()
+	if x.failure.failed() && x.status == 0 {
+		x.answer()
+	}
+	x.giveBack()
+	x.leaveSlot()
+	x.record()
+	return x.behind()
+}
+
+// steps are those that may fail; what they return ended the exchange.
+func (x *exchange) steps() failure {
+	if f := x.readHead(); f.failed() {
+		return f
+	}
+	if x.c.role == monitorRole {
+		return x.answerMonitor()
+	}
+	if f := x.gate(); f.failed() {
+		return f
+	}
+	if f := x.readPrefix(); f.failed() {
+		return f
+	}
+	if f := x.takeSlot(); f.failed() {
+		return f
+	}
+	if f := x.connect(); f.failed() {
+		return f
+	}
+	x.send()
+	return x.receive()
+}
+
+// readHead is step 4.
+func (x *exchange) readHead() failure {
+	x.c.sock.readLimit = x.began.Add(x.l.HeaderTimeout)
+	if err := x.c.in.ReadRequest(&x.req, &x.l.request); err != nil {
+		return x.requestFailure(err)
+	}
+	x.parsed = true
+	x.received = int64(x.req.Len())
+	x.head = string(x.req.Method()) == "HEAD"
+	x.call = leqi.ParsePath(x.req.Path())
+	return failure{}
+}
+
+// requestFailure judges an error met while reading the request.
+func (x *exchange) requestFailure(err error) failure {
+	if fault, ok := errors.AsType[*h1.Error](err); ok {
+		f := fail(faultReasons[fault.Fault], fault.Detail)
+		if fault.Fault == h1.BadExpectation {
+			f.status = 417 // RFC 9110 section 10.1.1
+		}
+		return f
+	}
+	switch {
+	case errors.Is(err, errEnded) && x.c.srv.hard.Err() != nil:
+		return fail(Draining, "")
+	case errors.Is(err, errEnded):
+		return fail(SourceRefused, "the source was removed from the configuration")
+	case isTimeout(err):
+		return fail(RequestTimeout, "")
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return fail(BadRequest, "the caller ended its request before it was whole")
+	}
+	return fail(ClientGone, err.Error())
+}
+
+func isTimeout(err error) bool {
+	t, ok := errors.AsType[net.Error](err)
+	return ok && t.Timeout()
+}
+
+// gate is step 5: what may pass.
+func (x *exchange) gate() failure {
+	if !gatePath(x.req.Path(), x.l.Paths) {
+		return fail(PathRefused, "")
+	}
+	if !gateUnit(&x.req, x.l.AllowedUnits) {
+		return fail(UnitRefused, "")
+	}
+	if x.c.role == deviceRole {
+		source, err := forwardedFor(&x.req, x.l.Devices)
+		if err != nil {
+			return fail(SourceRefused, err.Error())
+		}
+		x.source = source
+		if !x.l.Sources.Contains(source) {
+			return fail(SourceRefused, "")
+		}
+	}
+	return failure{}
+}
+
+// readPrefix reads the beginning of the body, having invited it if the caller
+// waits for that (RFC 9110 section 10.1.1).
+func (x *exchange) readPrefix() failure {
+	if x.req.Framing.Kind == h1.NoBody {
+		x.whole = true
+		return failure{}
+	}
+	if x.req.ExpectContinue && x.c.in.Buffered() == 0 {
+		if _, err := io.WriteString(x.c.stream(), "HTTP/1.1 100 Continue\r\n\r\n"); err != nil {
+			return fail(ClientGone, err.Error())
+		}
+	}
+	x.c.sock.readProgress = x.l.BodyTimeout
+	var err error
+	if x.body, x.whole, err = x.c.in.Prefix(prefixSize); err != nil {
+		return x.requestFailure(err)
+	}
+	return failure{}
+}
+
+// takeSlot takes one of the slots that bound the exchanges.
+func (x *exchange) takeSlot() failure {
+	began := time.Now()
+	s := x.c.srv
+	waited, r := s.slots.take(x.l.Limits.QueueTimeout, s.hard.Done())
+	if waited {
+		x.queued = time.Since(began)
+		s.metrics.reached[limitExchanges].Inc()
+	}
+	if r == Busy {
+		s.metrics.reached[limitQueue].Inc()
+	}
+	if r != None {
+		return fail(r, "")
+	}
+	x.slot = true
+	return failure{}
+}
+
+// connect is step 6.
+func (x *exchange) connect() failure {
+	up, err := x.l.upstream.Get(x.c.srv.hard)
+	if err != nil {
+		if e, ok := errors.AsType[*upstream.Error](err); ok {
+			x.remote = e.Addr
+			return fail(Reason(e.Phase), e.Error())
+		}
+		return fail(Draining, "")
+	}
+	x.up = up
+	x.c.lent.Store(up)
+	x.localAddr, x.remote, x.reused = up.Local(), up.Remote(), up.Reused()
+	x.connected, x.handshook = up.Took()
+	return failure{}
+}
+
+// send is step 7. From its first byte on nothing is ever sent again. It has no
+// failure: whatever becomes of the sending, the upstream may have answered.
+func (x *exchange) send() {
+	o := outlet{w: x.up, buf: x.scratch[:0], framing: x.req.Framing}
+	if x.whole && o.framing.Kind == h1.Chunked {
+		o.framing = h1.Framing{Kind: h1.Length, Length: int64(len(x.body))}
+	}
+	o.buf = x.req.AppendForward(o.buf, x.l.authority, x.l.drop, o.framing)
+	o.add(x.body)
+	x.scratch = o.buf[:0]
+	x.received += int64(len(x.body))
+	x.delivered = deliveredUnknown
+	x.up.SetWriteDeadline(time.Now().Add(x.l.ResponseTimeout)) //nolint:errcheck // the write will say it
+	o.flush()
+	x.sent = time.Now()
+	if !x.whole {
+		x.startSending(o)
+		return
+	}
+	x.sending.stopped = o.err != nil
+	x.expectAnswer(x.sent)
+}
+
+// expectAnswer gives the upstream its time from now on, unless all is cut.
+func (x *exchange) expectAnswer(now time.Time) {
+	x.up.SetReadDeadline(now.Add(x.l.ResponseTimeout)) //nolint:errcheck // the read will say it
+	if x.c.srv.hard.Err() != nil {
+		x.up.SetReadDeadline(past) //nolint:errcheck // the read will say it
+	}
+}
+
+// receive is step 8. An answer that has begun to go out is followed to its
+// end, also when the caller has gone: the log shall know what the upstream did.
+func (x *exchange) receive() failure {
+	x.back.Reset(x.up)
+	f := x.receiveHead()
+	if !f.failed() {
+		x.passHead()
+		f = x.passBody()
+	}
+	x.stopSending()
+	switch {
+	case x.sending.failure.failed(): // the answer failed because the request did
+		return x.sending.failure
+	case !f.failed() && x.out.err != nil:
+		return fail(ClientGone, x.out.err.Error())
+	}
+	return f
+}
+
+// receiveHead reads the head of the final answer.
+func (x *exchange) receiveHead() failure {
+	var method []byte
+	if x.head {
+		method = []byte("HEAD")
+	}
+	for range maxInterim + 1 {
+		if err := x.back.ReadResponse(&x.res, method, &x.l.answer); err != nil {
+			return x.answerFailure(err)
+		}
+		switch {
+		case x.res.Status == 101:
+			return fail(UpstreamProtocol, "101 though no upgrade was asked for")
+		case x.res.Status >= 200:
+			x.answered = true
+			x.collectSending()
+			x.wait = time.Since(x.sent)
+			x.c.srv.metrics.Upstream.Wait.Observe(x.wait.Seconds())
+			return failure{}
+		}
+		x.back.Finish()
+	}
+	return fail(UpstreamProtocol, "too many 1xx answers")
+}
+
+// answerFailure judges an error met while reading the answer.
+func (x *exchange) answerFailure(err error) failure {
+	if fault, ok := errors.AsType[*h1.Error](err); ok {
+		return fail(UpstreamProtocol, fault.Detail)
+	}
+	switch {
+	case isTimeout(err) && x.c.srv.hard.Err() != nil:
+		return fail(Draining, "drain_timeout has passed")
+	case isTimeout(err):
+		return fail(UpstreamTimeout, "")
+	}
+	return fail(UpstreamClosed, err.Error())
+}
+
+// passHead emits the head of the answer for the caller, and decides whether
+// the connection stays.
+func (x *exchange) passHead() {
+	x.status = x.res.Status
+	encoding, _ := x.res.Value("Content-Encoding")
+	x.sample.Reset(encoding)
+	x.out = outlet{w: x.c.stream(), buf: x.scratch[:0], framing: x.framingForCaller()}
+	x.stays = x.mayStay() && x.out.framing.Kind != h1.UntilClose
+	x.out.buf = x.res.AppendForward(x.out.buf, x.out.framing, x.ending())
+}
+
+// framingForCaller is that of the answer, if the caller understands it. An
+// answer that ends with its connection goes out chunked, so that a truncated
+// one cannot pass for whole.
+func (x *exchange) framingForCaller() h1.Framing {
+	f := x.res.Framing
+	switch {
+	case f.Kind != h1.Chunked && f.Kind != h1.UntilClose:
+		return f
+	case x.req.Minor == 0:
+		return h1.Framing{Kind: h1.UntilClose}
+	}
+	return h1.Framing{Kind: h1.Chunked}
+}
+
+// mayStay reports whether the connection can carry another exchange: both
+// sides want it, and the request was read to its end.
+func (x *exchange) mayStay() bool {
+	x.collectSending()
+	return x.parsed && x.req.KeepAlive && x.rest == nil && x.c.in.Whole() &&
+		x.c.sock.ending.Load() == goOn && x.c.srv.state.Load() != draining
+}
+
+// ending is what the caller is told about the connection. It learns of an idle
+// time shorter than ours, so that it does not send on a connection that is
+// being closed.
+func (x *exchange) ending() h1.Ending {
+	const margin = 5 * time.Second
+	if !x.stays {
+		return h1.Ending{Close: true}
+	}
+	return h1.Ending{
+		KeepAlive: int64((x.l.IdleTimeout - margin) / time.Second),
+		Announce:  x.req.Minor == 0,
+	}
+}
+
+// passBody passes the answer's body on. What is there goes out before more is
+// waited for, except that a short answer leaves in one write.
+func (x *exchange) passBody() failure {
+	short := x.out.framing.Kind == h1.Length && x.out.framing.Length <= gatherSize
+	for {
+		data, err := x.back.Ready()
+		if len(data) == 0 && err == nil {
+			if !short {
+				x.out.flush()
+			}
+			x.expectAnswer(time.Now())
+			data, err = x.back.Next()
+		}
+		switch {
+		case err == io.EOF:
+			x.out.end()
+			x.delivered = deliveredYes
+			return failure{}
+		case err != nil:
+			x.out.flush()
+			x.stays = false
+			x.truncated = true
+			return x.answerFailure(err)
+		}
+		x.sample.Write(data)
+		x.out.piece(data)
+	}
+}
+
+// behind says what becomes of the caller's connection, and makes it ready for
+// the next request if it stays.
+func (x *exchange) behind() after {
+	switch {
+	case x.status == 0, x.out.err != nil, x.truncated && x.out.framing.Kind == h1.UntilClose:
+		return closesAtOnce
+	case !x.stays:
+		return closesStaged
+	}
+	x.c.in.Finish()
+	return staysOpen
+}
+
+// giveBack is the part of step 9 that concerns the upstream: its connection
+// goes back to the pool if both messages on it are whole.
+func (x *exchange) giveBack() {
+	up := x.up
+	if up == nil {
+		return
+	}
+	x.up = nil
+	x.c.lent.Store(nil)
+	clean := x.delivered == deliveredYes && x.res.KeepAlive && !x.sending.stopped && x.back.Buffered() == 0
+	x.back.Release()
+	if !clean {
+		up.Close()
+		return
+	}
+	up.Put(time.Duration(x.res.KeepAliveTimeout) * time.Second)
+}
+
+func (x *exchange) leaveSlot() {
+	if x.slot {
+		x.slot = false
+		x.c.srv.slots.free()
+	}
+}

@@ -1,0 +1,216 @@
+package h1
+
+import (
+	"bytes"
+	"cmp"
+	"net/netip"
+)
+
+// A Request is a parsed request head.
+type Request struct {
+	Head
+	ExpectContinue bool // the caller waits for 100 (Continue) before it sends its body
+
+	method, target Span
+}
+
+// Method returns the method as received.
+func (q *Request) Method() []byte { return q.Bytes(q.method) }
+
+// Target returns the origin-form of the target: as received, or what follows
+// the authority of an absolute-form ("/" when nothing does).
+func (q *Request) Target() []byte { return q.Bytes(q.target) }
+
+// Path returns Target up to its query.
+func (q *Request) Path() []byte { return beforeQuery(q.Target()) }
+
+// parse reads and judges head, which ends in an empty line and has no LF
+// without a CR before it.
+func (q *Request) parse(head []byte, rules *Rules) error {
+	q.raw = head
+	end := bytes.IndexByte(head, '\n') - 1
+	authority, err := q.parseLine(end)
+	if err != nil {
+		return err
+	}
+	for off := end + 2; off < len(head)-2; off = end + 2 {
+		end = off + bytes.IndexByte(head[off:], '\n') - 1
+		if err := q.addField(off, end, rules); err != nil {
+			return err
+		}
+	}
+	return q.judge(authority, rules)
+}
+
+// parseLine reads the request line head[:end] (RFC 9112 section 3) and returns
+// the authority of an absolute-form.
+func (q *Request) parseLine(end int) (authority []byte, err error) {
+	line := q.raw[:end]
+	method, rest, _ := bytes.Cut(line, []byte(" "))
+	target, version, ok := bytes.Cut(rest, []byte(" "))
+	if !ok || !isAll(method, tokenByte) {
+		return nil, refuse(Malformed, "request line", beforeQuery(line))
+	}
+	if q.Minor, err = versionOf(version); err != nil {
+		return nil, err
+	}
+	if !isAll(target, targetByte) {
+		return nil, refuse(Malformed, "target", beforeQuery(target))
+	}
+	q.method.End = uint32(len(method))
+	if string(method) == "CONNECT" || string(method) == "TRACE" {
+		return nil, refuse(RefusedMethod, "method", method)
+	}
+	q.target.Off = q.method.End + 1
+	q.target.End = q.target.Off + uint32(len(target))
+	if target[0] != '/' {
+		if authority, err = q.cutAuthority(); err != nil {
+			return nil, err
+		}
+	}
+	if path := q.Path(); !wellEscaped(path) {
+		return nil, refuse(Malformed, "percent-encoding in path", path)
+	}
+	return authority, nil
+}
+
+// cutAuthority turns a target in absolute-form into origin-form (RFC 9112
+// section 3.2.2).
+func (q *Request) cutAuthority() (authority []byte, err error) {
+	target := q.Target()
+	scheme := len("http://")
+	switch {
+	case hasPrefixFold(target, "http://"):
+	case hasPrefixFold(target, "https://"):
+		scheme = len("https://")
+	default:
+		return nil, refuse(Malformed, "target is neither origin-form nor absolute-form:", beforeQuery(target))
+	}
+	length := bytes.IndexAny(target[scheme:], "/?")
+	if length < 0 {
+		length = len(target) - scheme
+	}
+	authority = target[scheme : scheme+length]
+	if len(authority) == 0 || !isHost(authority) {
+		return nil, refuse(Malformed, "authority of target", authority)
+	}
+	q.target.Off += uint32(scheme + length)
+	return authority, nil
+}
+
+// beforeQuery returns b up to its first question mark.
+func beforeQuery(b []byte) []byte {
+	if i := bytes.IndexByte(b, '?'); i >= 0 {
+		return b[:i]
+	}
+	return b
+}
+
+// wellEscaped reports whether each percent sign of path begins an escape.
+// Readers disagree on what any other one means.
+func wellEscaped(path []byte) bool {
+	for {
+		i := bytes.IndexByte(path, '%')
+		if i < 0 {
+			return true
+		}
+		path = path[i+1:]
+		if len(path) < 2 || !isAll(path[:2], hexByte) {
+			return false
+		}
+	}
+}
+
+// judge decides what the fields mean, once all are there.
+func (q *Request) judge(authority []byte, rules *Rules) error {
+	return cmp.Or(
+		q.judgeHost(authority),
+		q.judgeFraming(),
+		q.judgeConnection(rules.Protected),
+		q.judgeExpect(),
+		q.judgeSize(rules),
+	)
+}
+
+// judgeSize holds an announced body to the limit.
+func (q *Request) judgeSize(rules *Rules) error {
+	if rules.BodySize == 0 || q.Framing.Length <= rules.BodySize {
+		return nil
+	}
+	length, _ := q.Value("Content-Length")
+	return refuse(BodyTooLarge, "Content-Length", length)
+}
+
+// judgeHost holds the request to one host (RFC 9110 section 7.2, RFC 9112
+// section 3.2): at most one Host, one in HTTP/1.1, and none that contradicts
+// the target.
+func (q *Request) judgeHost(authority []byte) error {
+	host, err := q.unique(Host)
+	switch {
+	case err != nil:
+		return err
+	case host == nil && q.Minor == 1:
+		return &Error{Malformed, "no Host"}
+	case host == nil:
+	case !isHost(q.value(host)):
+		return refuse(Malformed, "Host", q.value(host))
+	case authority != nil && !bytes.EqualFold(authority, q.value(host)): // both are ASCII
+		return refuse(Malformed, "target contradicts Host", q.value(host))
+	}
+	if len(q.Path()) == 0 {
+		q.rootTarget()
+	}
+	return nil
+}
+
+// rootTarget gives a target that was all authority, or went on with a query,
+// its path "/" (RFC 9112 section 3.2.1), in the place of the last byte of the
+// authority, which is known by now to agree with Host.
+func (q *Request) rootTarget() {
+	q.target.Off--
+	q.raw[q.target.Off] = '/'
+}
+
+// isHost reports whether b is empty, or a host with an optional port (RFC 3986
+// section 3.2). Commas and percent-encoding are not taken: they would not be
+// read alike by all.
+func isHost(b []byte) bool {
+	if len(b) == 0 {
+		return true
+	}
+	if b[0] == '[' {
+		i := bytes.IndexByte(b, ']')
+		return i > 0 && isIPv6(b[1:i]) && isPort(b[i+1:])
+	}
+	name := b
+	if i := bytes.IndexByte(b, ':'); i >= 0 {
+		name = b[:i]
+	}
+	return isAll(name, hostByte) && isPort(b[len(name):])
+}
+
+func isIPv6(b []byte) bool {
+	addr, err := netip.ParseAddr(string(b))
+	return err == nil && addr.Is6() && addr.Zone() == ""
+}
+
+// isPort reports whether b is empty, or a colon with at most five digits.
+func isPort(b []byte) bool {
+	return len(b) == 0 || b[0] == ':' && len(b) <= 6 && indexOutside(b[1:], digitByte) < 0
+}
+
+// judgeExpect reads the Expect fields (RFC 9110 section 10.1.1). The one
+// expectation that exists is ignored in HTTP/1.0, and where no body is to come.
+func (q *Request) judgeExpect() error {
+	for i := range q.Fields {
+		f := &q.Fields[i]
+		if f.Kind != Expect {
+			continue
+		}
+		if !equalFold(q.value(f), "100-continue") {
+			return refuse(BadExpectation, "Expect", q.value(f))
+		}
+		q.ExpectContinue = q.Minor == 1 && (q.Framing.Kind == Chunked || q.Framing.Length > 0)
+	}
+	return nil
+}

@@ -1,0 +1,196 @@
+package h1
+
+import (
+	"bytes"
+	"cmp"
+)
+
+// A Response is a parsed head of an answer.
+type Response struct {
+	Head
+	Status           int   // 100 to 999
+	KeepAliveTimeout int64 // seconds of its Keep-Alive: timeout=, 0 when it gave none
+
+	reason Span
+}
+
+// Reason returns the reason phrase, which may be empty.
+func (p *Response) Reason() []byte { return p.Bytes(p.reason) }
+
+// parse reads, mends and judges head, which ends in an empty line, as the
+// answer to a request with that method.
+func (p *Response) parse(head, method []byte, rules *Rules) error {
+	p.raw = head
+	next := bytes.IndexByte(head, '\n') + 1
+	if err := p.parseLine(lineEnd(head, next)); err != nil {
+		return err
+	}
+	for lineEnd(head, lineAfter(head, next)) > next {
+		var err error
+		if next, err = p.parseField(next, rules); err != nil {
+			return err
+		}
+	}
+	return p.judge(method, rules)
+}
+
+// lineAfter returns where the line behind the one at off begins.
+func lineAfter(head []byte, off int) int { return off + bytes.IndexByte(head[off:], '\n') + 1 }
+
+// lineEnd returns the end of the line before next, without its CRLF or LF.
+func lineEnd(head []byte, next int) int {
+	if end := next - 2; end >= 0 && head[end] == '\r' {
+		return end
+	}
+	return next - 1
+}
+
+// parseLine reads the status line head[:end] (RFC 9112 section 4). A status
+// beyond 599 is passed on: it has one reading, and the request is executed.
+func (p *Response) parseLine(end int) (err error) {
+	const version, status = len("HTTP/1.1"), len("HTTP/1.1 200")
+	line := p.raw[:end]
+	if len(line) < status || line[version] != ' ' || len(line) > status && line[status] != ' ' {
+		return refuse(Malformed, "status line", line)
+	}
+	if p.Minor, err = versionOf(line[:version]); err != nil {
+		return err
+	}
+	digits := line[version+1 : status]
+	if !isAll(digits, digitByte) || digits[0] == '0' {
+		return refuse(Malformed, "status", digits)
+	}
+	p.Status = int(parseDigits(digits))
+	p.reason = Span{uint32(min(status+1, end)), uint32(end)}
+	blank(p.Reason())
+	return nil
+}
+
+// parseField reads and mends the field line that begins at off, with the lines
+// that continue it, and returns where the next one begins.
+func (p *Response) parseField(off int, rules *Rules) (next int, err error) {
+	next = lineAfter(p.raw, off)
+	if i := bytes.IndexByte(p.raw[off:next], ':'); i >= 0 {
+		name, rest := p.raw[off:off+i], off+i+1
+		next = unfold(p.raw, next)
+		blank(p.raw[rest:lineEnd(p.raw, next)])
+		off += joinColon(name)
+	}
+	return next, p.addField(off, lineEnd(p.raw, next), rules)
+}
+
+// joinColon moves a name over the whitespace before its colon (RFC 9112 section
+// 5.1), and returns by how much.
+func joinColon(name []byte) (moved int) {
+	joined := bytes.TrimRight(name, " \t")
+	moved = len(name) - len(joined)
+	copy(name[moved:], joined)
+	return moved
+}
+
+// unfold replaces the line ends before continuation lines by spaces (RFC 9112
+// section 5.2) and returns where the next field line begins.
+func unfold(head []byte, next int) int {
+	for isBlank(head[next]) {
+		for i := lineEnd(head, next); i < next; i++ {
+			head[i] = ' '
+		}
+		next = lineAfter(head, next)
+	}
+	return next
+}
+
+// blank replaces the control bytes in b by spaces (RFC 9110 section 5.5).
+func blank(b []byte) {
+	for i, c := range b {
+		if classes[c]&valueByte == 0 {
+			b[i] = ' '
+		}
+	}
+}
+
+// judge decides what the fields mean, once all are there.
+func (p *Response) judge(method []byte, rules *Rules) error {
+	if err := cmp.Or(p.mergeLengths(), p.judgeFraming()); err != nil {
+		return err
+	}
+	_ = p.judgeConnection(rules.Protected) // a bad option only costs the connection
+	switch {
+	case p.isBodiless():
+		// Some that announce a body send one, and it would be read as the next answer.
+		p.KeepAlive = p.KeepAlive && p.Framing.Kind != Chunked && p.Framing.Length == 0
+		p.Framing = Framing{}
+	case string(method) == "HEAD" || p.Status == 304:
+		p.Framing = Framing{}
+	case p.Framing.Kind == NoBody:
+		p.Framing.Kind = UntilClose
+		p.KeepAlive = false
+	}
+	p.judgeRest()
+	return nil
+}
+
+// isBodiless reports whether an answer of this status has neither a body nor
+// fields that speak of one (RFC 9110 section 8.6).
+func (p *Response) isBodiless() bool { return p.Status < 200 || p.Status == 204 }
+
+// mergeLengths makes one of identical lengths, repeated or listed (RFC 9112
+// section 6.3): the first stays.
+func (p *Response) mergeLengths() error {
+	var first []byte
+	for i := range p.Fields {
+		f := &p.Fields[i]
+		if f.Kind != ContentLength {
+			continue
+		}
+		if first != nil {
+			f.Kind = Dropped
+		}
+		list, more := p.value(f), true
+		for more {
+			var length []byte
+			length, list, more = cutElement(list)
+			if first == nil {
+				first = length
+				if more {
+					f.Value.End = f.Value.Off + uint32(len(length))
+					f.end = f.Value.End
+				}
+			}
+			if !bytes.Equal(length, first) {
+				return refuse(Malformed, "another Content-Length", length)
+			}
+		}
+	}
+	return nil
+}
+
+// judgeRest reads Keep-Alive, and drops fields that only lqproxy itself may add.
+func (p *Response) judgeRest() {
+	for i := range p.Fields {
+		f := &p.Fields[i]
+		switch {
+		case f.Kind == KeepAlive:
+			p.readTimeout(p.value(f))
+		case f.Kind == Other && hasPrefixFold(p.Bytes(f.Name), "X-Lqproxy-"):
+			f.Kind = Dropped
+		}
+	}
+}
+
+// readTimeout looks for timeout= in a Keep-Alive field (RFC 2068 section
+// 19.7.1). What it cannot read it passes over: the field is only advice.
+func (p *Response) readTimeout(list []byte) {
+	const parameter, maxDigits = "timeout=", 9
+	for more := true; more; {
+		var element []byte
+		element, list, more = cutElement(list)
+		if !hasPrefixFold(element, parameter) {
+			continue
+		}
+		seconds := element[len(parameter):]
+		if isAll(seconds, digitByte) && len(seconds) <= maxDigits {
+			p.KeepAliveTimeout = parseDigits(seconds)
+		}
+	}
+}
