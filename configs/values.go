@@ -183,10 +183,14 @@ func listenAddress() codec[string] {
 			if !ok {
 				return "", bad
 			}
-			if _, err := netip.ParseAddr(host); host != "" && err != nil {
+			if host == "" {
+				return joinHostPort("", port), nil
+			}
+			addr, err := netip.ParseAddr(host)
+			if err != nil {
 				return "", bad
 			}
-			return joinHostPort(host, port), nil
+			return joinHostPort(addr.Unmap().String(), port), nil
 		},
 		format: same,
 	}

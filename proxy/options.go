@@ -1,4 +1,3 @@
-// Package proxy accepts connections from allowed sources and forwards their requests to one upstream.
 package proxy
 
 import (

@@ -78,13 +78,14 @@ func (s *Server) fill() error {
 	if err := setBacklog(s.listener, 0); err != nil {
 		return err
 	}
+	dialer := net.Dialer{Timeout: fillWait}
 	for range fillLimit {
 		full, err := queueFull(s.listener)
 		if full || err != nil {
 			return err
 		}
 		// A connection that times out met a queue that has just become full: the next look says so.
-		if c, err := net.DialTimeout("tcp", s.address.String(), fillWait); err == nil {
+		if c, err := dialer.DialContext(s.ctx, "tcp", s.address.String()); err == nil {
 			s.ban.keep(c)
 		}
 	}

@@ -39,11 +39,12 @@ type Options struct {
 	Rules   []Rule
 	Banned  bool // starts as after Ban
 
-	Keep      int    // exchanges that Exchanges returns, the latest; default 256
-	KeepBytes int    // bytes kept of each body and each answer; default 64 KiB
+	Keep      int    // exchanges that Exchanges returns, the latest; default 256, negative: none
+	KeepBytes int    // bytes kept of each body and each answer; default 64 KiB, negative: none
 	CountBy   string // field whose values Received and Repeated count, without bound; default: none
 
-	// OnExchange, if set, is called after each exchange, from the goroutine of its connection.
+	// OnExchange, if set, is called after each exchange, from the goroutine of its connection: by
+	// several at once. It must not call Close, which waits for it.
 	OnExchange func(Exchange)
 	Log        *zap.Logger // default: none
 }
@@ -105,7 +106,7 @@ func (s *Server) certify() (err error) {
 }
 
 func (s *Server) listen() error {
-	l, err := net.Listen("tcp", s.options.Address)
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", s.options.Address)
 	if err != nil {
 		return fmt.Errorf("listening on %s: %w", s.options.Address, err)
 	}

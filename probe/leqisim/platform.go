@@ -150,7 +150,7 @@ func content(x *Exchange, b Behaviour) (p payload, code string) {
 	case b.Limit > 0:
 		return envelope(fmt.Sprintf(textLimited, b.Limit), codeSuccess), codeLimited
 	case b.Code != "" && b.Code != codeSuccess:
-		return failure(b.Code, request), b.Code
+		return failure(b.Code), b.Code
 	case b.Code != "" || b.Size > 0:
 		return success(request, b.Size), codeSuccess
 	}
@@ -159,7 +159,7 @@ func content(x *Exchange, b Behaviour) (p payload, code string) {
 	case text != "":
 		return envelope(text, codeSuccess), text
 	case code != codeSuccess:
-		return failure(code, request), code
+		return failure(code), code
 	}
 	return success(request, 0), code
 }
@@ -170,13 +170,12 @@ func envelope(inner, code string) payload {
 }
 
 // failure is an error of the platform. Numbers stand outside, words inside alone.
-func failure(code, request string) payload {
+func failure(code string) payload {
 	outer := code
 	if strings.Trim(code, "-0123456789") != "" {
 		outer = codeSuccess
 	}
-	return envelope(`{"Response":{"RequestId":`+quote(request)+`,"Error":{"Code":`+quote(code)+
-		`,"Message":`+quote(meanings[code])+`}}}`, outer)
+	return envelope(`{"Response":{"Error":{"Code":`+quote(code)+`,"Message":`+quote(meanings[code])+`}}}`, outer)
 }
 
 // success is an answer with data of 64 bytes, or as many as make the whole of the given size.

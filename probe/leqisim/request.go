@@ -36,7 +36,7 @@ type reader struct {
 }
 
 func newReader(r io.Reader) *reader {
-	return &reader{Reader: bufio.NewReaderSize(r, 16<<10), stop: -1}
+	return &reader{Reader: bufio.NewReader(r), stop: -1}
 }
 
 // next begins another request.

@@ -52,7 +52,6 @@ func TestScenarioAnswers(t *testing.T) {
 		"wrong-key":    `\"Code\":\"4057\"`,
 		"wrong-path":   "ResourceNotFound",
 		"limited":      "将访问并发控制在5以内",
-		"slow":         successOf(1),
 		"no-names":     successOf(1),
 		"named":        successOf(1),
 		"expired":      successOf(1),

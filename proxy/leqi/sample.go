@@ -79,7 +79,8 @@ func (s *Sample) release() {
 }
 
 // Code returns the platform code of the answer: one of [Codes], or "" for an
-// answer that has none. The string is a constant: Code does not allocate.
+// answer that has none. The string is a constant, and Code does not allocate,
+// except for what compress/flate needs to inflate gzip.
 //
 // Of several codes the one that tells most counts: an httpStatusCode of 200 or
 // 500 gives way to the code of an Error within it, and then to one of the known

@@ -83,10 +83,16 @@ func open(t *testing.T, o Options) *Logs {
 func start(t *testing.T, o Options) (l *Logs, stop func()) {
 	t.Helper()
 	l = open(t, o)
+	return l, run(t, l)
+}
+
+// run runs logs that are open.
+func run(t *testing.T, l *Logs) (stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() { done <- l.Run(ctx) }()
-	return l, func() {
+	return func() {
 		t.Helper()
 		cancel()
 		if err := <-done; err != nil {
