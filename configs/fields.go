@@ -34,10 +34,13 @@ func (r *reader) badAt(key string, m Mistake) {
 	r.mistakes = append(r.mistakes, m)
 }
 
-// well reports whether none of keys, nor what is in them, has a mistake.
+// well reports whether none of keys, nor what is in them, has a mistake; to be
+// misspelt is one.
 func (r *reader) well(keys ...string) bool {
 	return !slices.ContainsFunc(r.mistakes, func(m Mistake) bool {
-		return slices.ContainsFunc(keys, func(key string) bool { return within(m.Key, key) })
+		return slices.ContainsFunc(keys, func(key string) bool {
+			return within(m.Key, key) || m.Kind == MisspeltKey && m.Proposal == strconv.Quote(key)
+		})
 	})
 }
 
@@ -56,7 +59,7 @@ func (r *reader) fields(table string, fields []field) {
 			f.read(r, value)
 		}
 	}
-	r.unknown(table, fields)
+	r.unknown(table, tablesAndKeys(fields))
 }
 
 // An element is what a list holds at one index.

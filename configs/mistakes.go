@@ -30,6 +30,7 @@ type Kind string
 
 // The kinds of mistakes.
 const (
+	NotUTF8        Kind = "not_utf8"
 	Syntax         Kind = "syntax"
 	UnknownKey     Kind = "unknown_key"
 	MisspeltKey    Kind = "misspelt_key"
@@ -48,6 +49,7 @@ const (
 	NoSizeUnit     Kind = "no_size_unit"
 	NotDuration    Kind = "not_duration"
 	NotSize        Kind = "not_size"
+	OtherSizeUnit  Kind = "other_size_unit"
 	NotSource      Kind = "not_source"
 	HostBits       Kind = "host_bits"
 	MappedSource   Kind = "mapped_source"
@@ -86,6 +88,7 @@ const (
 
 // english are the texts of all kinds, as [Mistake.Format] reads them.
 var english = map[Kind]string{
+	NotUTF8:        `this is not UTF-8 text; save the file as UTF-8, not as GBK or UTF-16`,
 	Syntax:         `this is not TOML: {cause}`,
 	UnknownKey:     `there is no such key`,
 	MisspeltKey:    `there is no such key; did you mean {proposal}?`,
@@ -104,6 +107,7 @@ var english = map[Kind]string{
 	NoSizeUnit:     `{value} has no unit of size; did you mean {proposal}?`,
 	NotDuration:    `{value} is not a duration; write one like {proposal}`,
 	NotSize:        `{value} is not a size; write one like {proposal}`,
+	OtherSizeUnit:  `{value} has a unit of size that is not known; did you mean {proposal}?`,
 	NotSource:      `{value} is neither an address nor a prefix`,
 	HostBits:       `{value} has host bits set; did you mean {proposal}?`,
 	MappedSource:   `{value} is an IPv4 prefix written as IPv6; did you mean {proposal}?`,

@@ -2,68 +2,103 @@ package configs
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/BurntSushi/toml"
 )
 
-// A document is a decoded file: the values and lines of its keys by dotted key,
-// "units[1].id" within lists of tables. Tables and lists are there as a whole
-// and with each key in them.
+// A document is a decoded file: its keys by dotted name, "units[1].id" within
+// lists of tables. Tables and lists are there as a whole and with each key in
+// them.
 type document struct {
 	values map[string]any
-	lines  map[string]int
+	lines  map[string]int      // 0: not known
+	inside map[string][]string // the keys in a table; those of the file under ""
 }
 
 // decode reads the syntax of a file and nothing more.
 func decode(data []byte) (document, *Mistake) {
+	if !utf8.Valid(data) {
+		return document{}, &Mistake{Kind: NotUTF8, Line: lineOfOther(data)}
+	}
 	var top map[string]toml.Primitive
 	md, err := toml.Decode(string(data), &top)
 	if err != nil {
 		return document{}, syntaxMistake(err)
 	}
-	d := document{values: map[string]any{}, lines: map[string]int{}}
+	d := document{values: map[string]any{}, lines: map[string]int{}, inside: map[string][]string{}}
 	d.addTable(&md, "", top, true)
 	return d, nil
+}
+
+// lineOfOther returns the line of the first byte of data that is not UTF-8.
+func lineOfOther(data []byte) int {
+	valid := len(data) - len(bytes.TrimLeftFunc(data, func(r rune) bool { return r != utf8.RuneError }))
+	return bytes.Count(data[:valid], []byte("\n")) + 1
 }
 
 func syntaxMistake(err error) *Mistake {
 	m := &Mistake{Kind: Syntax, Err: err}
 	if p, ok := errors.AsType[toml.ParseError](err); ok {
-		m.Line, m.Err = p.Position.Line, errors.New(p.Message)
+		m.Line, m.Err = p.Position.Line, errors.New(strings.TrimSuffix(p.Message, "."))
 	}
 	return m
 }
 
-// addTable takes the keys of table, which stands at key; with lines if the
-// decoder knows them.
-func (d document) addTable(md *toml.MetaData, key string, table map[string]toml.Primitive, lines bool) {
+// addTable takes the keys of table, which stands at key, with lines if the
+// decoder knows them, and returns the line of the first of them.
+func (d document) addTable(md *toml.MetaData, key string, table map[string]toml.Primitive, lines bool) int {
+	first := 0
 	for name, primitive := range table {
-		d.add(md, joined(key, name), primitive, lines)
+		inner := joined(key, name)
+		d.inside[key] = append(d.inside[key], inner)
+		line := d.add(md, inner, primitive, lines)
+		if first == 0 || line > 0 && line < first {
+			first = line
+		}
 	}
+	slices.Sort(d.inside[key])
+	return first
 }
 
-func (d document) add(md *toml.MetaData, key string, primitive toml.Primitive, lines bool) {
-	var at located
-	if p, ok := errors.AsType[toml.ParseError](md.PrimitiveDecode(primitive, &at)); ok && lines {
-		d.lines[key] = p.Position.Line
-	}
-	d.values[key] = at.value
+// add takes key and what is in it, and returns its line.
+func (d document) add(md *toml.MetaData, key string, primitive toml.Primitive, lines bool) int {
+	value, line := valueOf(md, primitive, lines)
+	d.values[key] = value
 
 	var table map[string]toml.Primitive
 	var tables []map[string]toml.Primitive
 	switch {
-	case isTable(at.value) && md.PrimitiveDecode(primitive, &table) == nil:
-		d.addTable(md, key, table, lines)
-	case isTables(at.value) && md.PrimitiveDecode(primitive, &tables) == nil:
+	case isTable(value) && md.PrimitiveDecode(primitive, &table) == nil:
+		first := d.addTable(md, key, table, lines)
+		line = cmp.Or(line, first) // [upstream.tls] makes a table upstream, which has no line of its own
+	case isTables(value) && md.PrimitiveDecode(primitive, &tables) == nil:
 		for i, t := range tables {
 			// Of several tables the decoder knows the lines of the last one only.
 			d.addTable(md, element(key, i), t, lines && len(tables) == 1)
 		}
 	}
+	d.lines[key] = line
+	return line
+}
+
+// valueOf returns the value and, if it is asked for, the line of a key.
+func valueOf(md *toml.MetaData, primitive toml.Primitive, wantLine bool) (value any, line int) {
+	if !wantLine {
+		// A destination of type any takes every value.
+		_ = md.PrimitiveDecode(primitive, &value)
+		return value, 0
+	}
+	var at located
+	if p, ok := errors.AsType[toml.ParseError](md.PrimitiveDecode(primitive, &at)); ok {
+		line = p.Position.Line
+	}
+	return at.value, line
 }
 
 func isTable(value any) bool {

@@ -7,40 +7,33 @@ import (
 	"strings"
 )
 
-// unknown notes the keys and tables in table that fields do not have. What is
-// in an unknown table, or in a value, is not looked at.
-func (r *reader) unknown(table string, fields []field) {
-	tables := tablesAndKeys(fields)
-	known := slices.Sorted(maps.Keys(tables))
-	var seen []string
-	for _, key := range slices.Sorted(maps.Keys(r.doc.values)) {
-		inSeen := func(outer string) bool { return within(key, outer) }
-		if table != "" && !within(key, table) || slices.ContainsFunc(seen, inSeen) {
-			continue
-		}
-		switch table, ok := tables[key]; {
-		case table && isTable(r.doc.values[key]):
-			continue
-		case table:
-			r.badAt(key, Mistake{Kind: NotTable, Proposal: key})
+// unknown notes the keys in table that are not known; of those that are, known
+// tells which are tables. What is in an unknown table, or in a value, is not
+// looked at.
+func (r *reader) unknown(table string, known map[string]bool) {
+	for _, key := range r.doc.inside[table] {
+		switch wantTable, ok := known[key]; {
 		case !ok:
-			r.badAt(key, unknownKey(key, known))
+			r.badAt(key, unknownKey(key, slices.Sorted(maps.Keys(known))))
+		case wantTable && isTable(r.doc.values[key]):
+			r.unknown(key, known)
+		case wantTable:
+			r.badAt(key, Mistake{Kind: NotTable, Proposal: key})
 		}
-		seen = append(seen, key)
 	}
 }
 
 // tablesAndKeys returns the keys of fields and of the tables they are in, and
 // of each whether it is a table.
 func tablesAndKeys(fields []field) map[string]bool {
-	tables := map[string]bool{}
+	known := map[string]bool{}
 	for _, f := range fields {
-		tables[f.key] = false
+		known[f.key] = false
 		for table, _ := split(f.key); table != ""; table, _ = split(table) {
-			tables[table] = true
+			known[table] = true
 		}
 	}
-	return tables
+	return known
 }
 
 // unknownKey returns the mistake of a key that is none of known. What may have

@@ -3,6 +3,7 @@ package configs
 import (
 	"crypto/tls"
 	"fmt"
+	"math"
 	"net/netip"
 	"net/url"
 	"path"
@@ -115,34 +116,37 @@ var sizes = []struct {
 }{{"TiB", tib}, {"GiB", gib}, {"MiB", mib}, {"KiB", kib}, {"B", 1}}
 
 func parseSize(s string) (int64, *Mistake) {
-	digits := s[:len(s)-len(strings.TrimLeft(s, "0123456789"))]
-	if digits == "" {
-		return 0, &Mistake{Kind: NotSize, Proposal: `"32KiB", "8MiB" or "1GiB"`}
-	}
+	bad := &Mistake{Kind: NotSize, Proposal: `"32KiB", "8MiB" or "1GiB"`}
+	unit := strings.TrimLeft(s, "0123456789")
+	digits := strings.TrimSuffix(s, unit)
 	n, err := strconv.ParseInt(digits, 10, 64)
 	if err != nil {
-		return 0, &Mistake{Kind: NotSize, Proposal: `"32KiB", "8MiB" or "1GiB"`}
+		return 0, bad
 	}
-	if digits == s {
+	if unit == "" {
 		return 0, &Mistake{Kind: NoSizeUnit, Proposal: strconv.Quote(formatSize(n))}
 	}
-	for _, u := range sizes {
-		if s[len(digits):] == u.name && n <= (1<<63-1)/u.bytes {
-			return n * u.bytes, nil
-		}
+	meant, bytes := sizeUnit(unit)
+	switch {
+	case bytes == 0 || n > math.MaxInt64/bytes:
+		return 0, bad
+	case meant != unit:
+		return 0, &Mistake{Kind: OtherSizeUnit, Proposal: strconv.Quote(digits + meant)}
 	}
-	return 0, notBinary(digits, s[len(digits):])
+	return n * bytes, nil
 }
 
-// notBinary returns the mistake of a unit that is not ours: "MB", "m", " MiB".
-func notBinary(digits, unit string) *Mistake {
-	letter := strings.ToUpper(strings.TrimSpace(unit))
+// sizeUnit returns the unit that s is, or was meant to be ("MB", "m", " MiB"),
+// and how many bytes it has: 0 if it is none.
+func sizeUnit(s string) (string, int64) {
+	letters := strings.ToUpper(strings.TrimSpace(s))
 	for _, u := range sizes {
-		if slices.Contains([]string{u.name[:1], u.name[:1] + "B", strings.ToUpper(u.name)}, letter) {
-			return &Mistake{Kind: NotSize, Proposal: strconv.Quote(digits + u.name)}
+		initial := u.name[:1]
+		if letters == initial || letters == initial+"B" || letters == strings.ToUpper(u.name) {
+			return u.name, u.bytes
 		}
 	}
-	return &Mistake{Kind: NotSize, Proposal: `"32KiB", "8MiB" or "1GiB"`}
+	return "", 0
 }
 
 func formatSize[T int | int64](n T) string {

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -120,7 +121,7 @@ func (c *caller) secure(l *live) bool {
 	}
 	c.sock.readLimit = time.Now().Add(tlsHandshakeTime)
 	c.tls = tls.Server(c.sock, l.tls)
-	err := c.tls.Handshake()
+	err := c.tls.HandshakeContext(context.Background()) // the socket has the deadline, and end reaches it
 	if err == nil {
 		return true
 	}

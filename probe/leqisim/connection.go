@@ -186,11 +186,9 @@ func (c *connection) answer(x *Exchange, b Behaviour, a answer) bool {
 		}
 	}
 	w := &answerWriter{w: c.tls, piece: b.Piece, stop: stopOf(b.Fault, a), sent: newTally(c.server.options.KeepBytes)}
+	c.server.record.update(x, func() { x.Status, x.Code = a.status, a.code })
 	err := a.write(w, c.midway(b.BodyDelay))
-	c.server.record.update(x, func() {
-		x.Status, x.Code = a.status, a.code
-		x.Answer, x.AnswerBytes = w.sent.kept, w.sent.bytes
-	})
+	c.server.record.update(x, func() { x.Answer, x.AnswerBytes = w.sent.kept, w.sent.bytes })
 	if errors.Is(err, errFault) {
 		c.note(x, b.Fault)
 	}

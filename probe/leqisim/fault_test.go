@@ -267,9 +267,7 @@ func TestEarlyAnswer(t *testing.T) {
 				t.Errorf("early answer = %q, want 4067", got)
 			}
 			c.send(t, body)
-			if err := s.Wait(t.Context(), func(n Stats) bool { return n.Answered == i+1 }); err != nil {
-				t.Fatal(err)
-			}
+			answered(t, s, i+1)
 			if x := s.Exchanges()[i]; string(x.Body) != body || !x.Whole {
 				t.Errorf("Body = %q, whole %v, want %q", x.Body, x.Whole, body)
 			}

@@ -106,7 +106,9 @@ func (s *Server) certify() (err error) {
 }
 
 func (s *Server) listen() error {
-	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", s.options.Address)
+	var config net.ListenConfig
+	config.SetMultipathTCP(false) // a ban looks at the queue of a TCP socket
+	l, err := config.Listen(context.Background(), "tcp", s.options.Address)
 	if err != nil {
 		return fmt.Errorf("listening on %s: %w", s.options.Address, err)
 	}

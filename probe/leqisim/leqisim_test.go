@@ -343,6 +343,14 @@ func TestReceivedByteForByte(t *testing.T) {
 	}
 }
 
+// answered waits until n exchanges are over.
+func answered(t *testing.T, s *Server, n int) {
+	t.Helper()
+	if err := s.Wait(t.Context(), func(got Stats) bool { return got.Answered >= n }); err != nil {
+		t.Fatalf("waiting for %d exchanges: %v", n, err)
+	}
+}
+
 func TestMemoryIsBounded(t *testing.T) {
 	t.Parallel()
 	s := start(t, Options{Keep: 2, KeepBytes: 10})
@@ -351,6 +359,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	for range 3 {
 		c.ask(t, post(invoicePath, body))
 	}
+	answered(t, s, 3)
 	list := s.Exchanges()
 	if len(list) != 2 || list[0].Number != 2 || list[1].Number != 3 {
 		t.Fatalf("Exchanges() = %d, want number 2 and 3", len(list))
@@ -459,14 +468,20 @@ func TestOnExchange(t *testing.T) {
 	}
 }
 
-// descriptors counts those of this process, or skips.
-func descriptors(t *testing.T) int {
+// descriptors returns what those of this process are, by number, or skips.
+func descriptors(t *testing.T) map[string]string {
 	t.Helper()
 	list, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
-		t.Skipf("counting descriptors: %v", err)
+		t.Skipf("listing descriptors: %v", err)
 	}
-	return len(list)
+	files := map[string]string{}
+	for _, fd := range list {
+		if target, err := os.Readlink("/proc/self/fd/" + fd.Name()); err == nil { // the folder itself is closed by now
+			files[fd.Name()] = target
+		}
+	}
+	return files
 }
 
 // It is not parallel: other tests open descriptors, too.
@@ -506,8 +521,8 @@ func TestCloseLeavesNothing(t *testing.T) {
 	for _, c := range clients {
 		c.Close()
 	}
-	if after := descriptors(t); after != before {
-		t.Errorf("%d descriptors after Close, want the %d of before", after, before)
+	if diff := cmp.Diff(before, descriptors(t)); diff != "" {
+		t.Errorf("descriptors after Close (-before +after):\n%s", diff)
 	}
 }
 

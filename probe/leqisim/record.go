@@ -33,8 +33,11 @@ type Exchange struct {
 	Whole     bool   // the request was read to its end
 	Malformed string // what a strict reader found wrong; "" for nothing
 
-	Status      int    // that was answered, 0 for no answer
-	Code        string // platform code that was answered: "200" for success
+	Status int    // of the answer, 0 for none or none yet
+	Code   string // platform code of the answer: "200" for success
+
+	// These are known when the exchange is over, which a caller may learn of later than of its answer:
+	// Stats.Answered tells.
 	Answer      []byte // as far as kept
 	AnswerBytes int64  // of all
 	Fault       Fault  // that ended it

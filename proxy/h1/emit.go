@@ -77,6 +77,7 @@ func (p *Response) AppendForward(dst []byte, out Framing, e Ending) []byte {
 	return append(dst, "\r\n"...)
 }
 
+// Append appends the fields that say e.
 func (e Ending) Append(dst []byte) []byte {
 	if e.Close {
 		return appendField(dst, "Connection", "close")

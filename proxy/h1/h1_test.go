@@ -43,34 +43,38 @@ func readAll(r *Reader) (string, error) {
 	}
 }
 
-// exchangeOf reads one request and returns everything that is known of it.
-func requestOutcome(src io.Reader, rules *Rules) string {
+// An outcome is everything that is known of a message, as text, and the fault
+// that ended it.
+type outcome struct{ head, body, fault string }
+
+// requestOutcome reads one request.
+func requestOutcome(src io.Reader, rules *Rules) outcome {
 	var r Reader
 	var q Request
 	r.Reset(src)
 	defer r.Release()
 	if err := r.ReadRequest(&q, rules); err != nil {
-		return fault(err)
+		return outcome{fault: fault(err)}
 	}
 	head := fmt.Sprintf("%s %s %s 1.%d %v keep=%v expect=%v\n%s", q.Method(), q.Target(), q.Path(),
 		q.Minor, q.Framing, q.KeepAlive, q.ExpectContinue, fieldsOf(&q.Head))
 	body, err := readAll(&r)
-	return head + body + fault(err)
+	return outcome{head, body, fault(err)}
 }
 
-// responseOutcome is requestOutcome for an answer.
-func responseOutcome(src io.Reader, method string, rules *Rules) string {
+// responseOutcome reads one answer to a request with that method.
+func responseOutcome(src io.Reader, method string) outcome {
 	var r Reader
 	var p Response
 	r.Reset(src)
 	defer r.Release()
-	if err := r.ReadResponse(&p, []byte(method), rules); err != nil {
-		return fault(err)
+	if err := r.ReadResponse(&p, []byte(method), &testRules); err != nil {
+		return outcome{fault: fault(err)}
 	}
 	head := fmt.Sprintf("%d %q 1.%d %v keep=%v timeout=%d\n%s", p.Status, p.Reason(), p.Minor, p.Framing,
 		p.KeepAlive, p.KeepAliveTimeout, fieldsOf(&p.Head))
 	body, err := readAll(&r)
-	return head + body + fault(err)
+	return outcome{head, body, fault(err)}
 }
 
 func fieldsOf(h *Head) string {

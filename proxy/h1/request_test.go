@@ -222,7 +222,7 @@ var framingCases = []requestCase{
 	{"TE with a parameter", post("Transfer-Encoding: chunked;q=1\r\n", "0\r\n\r\n"), malformed},
 	{"TE in quotes", post("Transfer-Encoding: \"chunked\"\r\n", "0\r\n\r\n"), malformed},
 	{"TE xchunked", post("Transfer-Encoding: xchunked\r\n", "0\r\n\r\n"), malformed},
-	{"TE with a long s", post("Transfer-Encoding: chunKed\r\n", "0\r\n\r\n"), malformed},
+	{"TE with a Kelvin sign", post("Transfer-Encoding: chun\u212aed\r\n", "0\r\n\r\n"), malformed},
 	{"TE with vertical tab", post("Transfer-Encoding: \vchunked\r\n", "0\r\n\r\n"), malformed},
 	{"TE with space before the colon", post("Transfer-Encoding : chunked\r\n", "0\r\n\r\n"), malformed},
 	{"TE in HTTP/1.0", "POST / HTTP/1.0\r\n" + chunked + "\r\n0\r\n\r\n", malformed},
@@ -326,9 +326,9 @@ func requestCases() []requestCase {
 	for _, c := range chunkCases {
 		all = append(all, requestCase{"chunked: " + c.name, post(chunked, c.body), c.want})
 	}
-	for value, ok := range hostValues {
+	for value, accepted := range hostValues {
 		want := malformed
-		if ok {
+		if accepted {
 			want = ""
 		}
 		all = append(all, requestCase{"Host: " + value, "GET / HTTP/1.1\r\nHost: " + value + "\r\n\r\n", want})
@@ -341,30 +341,13 @@ func TestReadRequest_RFC9112(t *testing.T) {
 	for _, c := range requestCases() {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			got := requestOutcome(strings.NewReader(c.message), &testRules)
-			refused := !strings.Contains(got, "\n")
-			if ends := got; !refused {
-				_, ends, _ = strings.Cut(got, "\"\n")
-				got = ends
-			}
-			if c.want == "" && refused || c.want != "" && !strings.HasSuffix(got, c.want) ||
-				c.want == "" && hasFault(got) {
-				t.Errorf("ReadRequest(%q) = %q, want %q", c.message, got, c.want)
-			}
 			whole := requestOutcome(strings.NewReader(c.message), &testRules)
+			if whole.fault != c.want {
+				t.Errorf("ReadRequest(%q) = %q, want %q", c.message, whole.fault, c.want)
+			}
 			if dripped := requestOutcome(drip(c.message), &testRules); dripped != whole {
 				t.Errorf("ReadRequest(%q) byte by byte = %q, want %q", c.message, dripped, whole)
 			}
 		})
 	}
-}
-
-// hasFault reports whether an outcome ends in a fault.
-func hasFault(outcome string) bool {
-	for _, f := range append(faults[:], cut) {
-		if strings.HasSuffix(outcome, f) {
-			return true
-		}
-	}
-	return false
 }

@@ -8,7 +8,7 @@ const (
 	CodeResourceNotFound = "ResourceNotFound" // the text, or an Error's code
 	CodeFlowLimited      = "flow_limited"     // the text 当前访问请求较多
 	CodeBadJSON          = "bad_json"         // the text json数据格式不正确: an empty call came through
-	CodeOther            = "other"            // a code that is not known
+	CodeOther            = Unknown            // a code that is not known
 	CodeUnread           = "unread"           // an answer that could not be looked into
 )
 

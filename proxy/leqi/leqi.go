@@ -9,22 +9,22 @@ package leqi
 
 // Header fields that belong to Leqi, as the manuals spell them.
 const (
-	FieldUnit        = "jrdwptbh"         // unit (接入单位), 20 characters
-	FieldUsingUnit   = "sydwptbh"         // using unit (使用单位)
-	FieldAbility     = "nlbm"             // ability
-	FieldService     = "fwbm"             // service
-	FieldCase        = "ylbm"             // test case of the sandbox
-	FieldSandbox     = "sxcsbz"           // mark of the sandbox
-	FieldSignature   = "access_signature" // usually sent empty; secret
-	FieldToken       = "access_token"     // secret
-	FieldClientTID   = "clientTid"        // optional, 32 characters: correlates logs
-	FieldTaxBureau   = "mbswjgDm"
-	FieldCallersType = "ptlx"
+	FieldUnit         = "jrdwptbh"         // unit (接入单位), 20 characters
+	FieldUsingUnit    = "sydwptbh"         // using unit (使用单位)
+	FieldAbility      = "nlbm"             // ability
+	FieldService      = "fwbm"             // service
+	FieldCase         = "ylbm"             // test case of the sandbox
+	FieldSandbox      = "sxcsbz"           // mark of the sandbox
+	FieldSignature    = "access_signature" // sent empty; never logged
+	FieldToken        = "access_token"     // never logged
+	FieldClientTID    = "clientTid"        // optional, 32 characters: correlates logs
+	FieldTaxAuthority = "mbswjgDm"
+	FieldPlatformType = "ptlx"
 )
 
 // Fields are the names of all header fields that belong to Leqi, as the
 // manuals spell them. It is never modified.
 var Fields = []string{
 	FieldUnit, FieldUsingUnit, FieldAbility, FieldService, FieldCase, FieldSandbox,
-	FieldSignature, FieldToken, FieldClientTID, FieldTaxBureau, FieldCallersType,
+	FieldSignature, FieldToken, FieldClientTID, FieldTaxAuthority, FieldPlatformType,
 }

@@ -5,12 +5,14 @@ import (
 	"compress/gzip"
 	"errors"
 	"io"
-	"net/http"
 	"sync"
 )
 
 // gzipLimit is how much of a gzip body is kept, and how much of it is inflated.
 const gzipLimit = 64 << 10
+
+// forbidden is the HTTP status of Leqi's security policy (RFC 9110, 15.5.4).
+const forbidden = 403
 
 // A Sample keeps what is needed of an answer's body to find the platform code
 // in it: the first and last 512 bytes, of gzip the first 64 KiB and then their
@@ -91,7 +93,7 @@ func (s *Sample) Code(status int) string {
 	if !s.unread {
 		code = s.ends.code()
 	}
-	if status == http.StatusForbidden && (code == "" || code == CodeUnread) {
+	if status == forbidden && (code == "" || code == CodeUnread) {
 		return CodeForbidden
 	}
 	return code

@@ -30,7 +30,10 @@ func noise(size int) string {
 func gzipped(t testing.TB, text string) string {
 	t.Helper()
 	var b bytes.Buffer
-	w := gzip.NewWriter(&b)
+	w, err := gzip.NewWriterLevel(&b, gzip.BestSpeed)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if _, err := w.Write([]byte(text)); err != nil {
 		t.Fatal(err)
 	}

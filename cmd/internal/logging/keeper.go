@@ -15,8 +15,9 @@ import (
 )
 
 const (
-	keepEvery = 10 * time.Second
+	keepEvery = 30 * time.Second
 	settled   = 10 * time.Second // after which no process writes to a rotated file any more: it looks each second
+	packAgain = 10 * time.Minute // after compressing failed; it costs time
 	mustKeep  = 180              // days for which logs are kept even on a low disk: the law wants six months
 )
 
@@ -25,7 +26,7 @@ type keeper struct {
 	logs *Logs
 	log  *zap.Logger
 
-	seen    map[string]time.Time // rotated files not yet compressed, and since when we know them
+	seen    map[string]time.Time // rotated files not yet compressed, and since when they rest
 	low     bool                 // the free space is below the limit
 	paused  bool                 // and so the access log pauses
 	trouble string               // what was last complained of
@@ -121,7 +122,7 @@ func (k *keeper) packSettled(ctx context.Context, files []rotated, now time.Time
 			if now.Sub(since) < settled {
 				seen[f.path] = since
 			} else if err := pack(ctx, f.path); err != nil {
-				seen[f.path] = since
+				seen[f.path] = now.Add(packAgain)
 				errs = append(errs, err)
 			}
 		}
@@ -219,5 +220,5 @@ func freeSpace(dir string) (int64, error) {
 	if err := unix.Statfs(dir, &st); err != nil {
 		return 0, fmt.Errorf("measuring free space of %s: %w", dir, err)
 	}
-	return int64(st.Bavail) * int64(st.Bsize), nil
+	return int64(st.Bavail) * int64(st.Bsize), nil //nolint:unconvert // of other types on other systems
 }

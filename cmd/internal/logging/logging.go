@@ -38,7 +38,7 @@ type Options struct {
 	Compress   bool   // rotated files become .gz
 	MinFree    int64  // bytes that must stay free where the access log is, or it pauses; 0 is no limit
 
-	Stdout, Stderr io.Writer // called from one goroutine each; nil discards
+	Stdout, Stderr io.Writer // each is called once at a time, but both may be at once; nil discards
 
 	// OnFailure counts for lqproxy_log_write_failures_total: it is called with one of [Outputs] for every attempt to
 	// write that failed and for every line that was dropped. It may be nil, and must be safe for concurrent use.
@@ -62,8 +62,8 @@ const (
 	rotateDaily = "daily"
 )
 
-// Logs are the open logs. Its loggers stay the same for its whole life, also over Reconfigure. All methods are safe for
-// concurrent use, except that Close is the last.
+// Logs are the open logs. The loggers stay the same for their whole life, also over Reconfigure, and are safe for
+// concurrent use, as are the methods; but Reconfigure is called once at a time, and Close is the last.
 type Logs struct {
 	// Access writes one JSON line per exchange: the time and the fields, without level and message. Its Check is nil
 	// when the access log is off.
@@ -145,9 +145,12 @@ func parseLevel(name string) (zapcore.Level, error) {
 // connect builds the loggers over the sinks, and lets the sinks report through them.
 func (l *Logs) connect() {
 	l.Access = zap.New(zapcore.NewCore(accessEncoder(), l.access, l.enabler(accessEnabled)), zap.ErrorOutput(l.stderr))
-	l.Error = zap.New(zapcore.NewTee(
+	files := zapcore.NewTee(
 		zapcore.NewCore(errorEncoder(), l.errors, l.enabler(fileEnabled)),
 		zapcore.NewCore(consoleEncoder(), l.stderr, l.enabler(stderrEnabled)),
+	)
+	l.Error = zap.New(zapcore.NewTee(
+		files,
 		&eventCore{LevelEnabler: l.enabler(syslogEnabled), encoder: errorEncoder(), out: l.syslog},
 	), zap.ErrorOutput(l.stderr))
 
@@ -155,8 +158,9 @@ func (l *Logs) connect() {
 	for _, s := range l.sinks() {
 		s.log = log
 	}
-	l.syslog.log = log
 	l.keeper = &keeper{logs: l, log: log}
+	// What syslog has to say of itself would keep it busy with itself.
+	l.syslog.log = zap.New(files, zap.ErrorOutput(l.stderr)).Named("log")
 }
 
 func (l *Logs) sinks() []*sink { return []*sink{l.access, l.errors, l.stderr} }

@@ -204,7 +204,7 @@ func TestOnlyTheProcessThatRotatesTouchesFiles(t *testing.T) {
 			t.Errorf("files while not rotating (-want +got):\n%s", diff)
 		}
 		l.Rotating(true)
-		time.Sleep(time.Minute)
+		time.Sleep(5 * time.Minute)
 		stop()
 		if got := names(t, dir); slices.Contains(got, old) || len(got) != 2 || !strings.HasSuffix(got[0], suffixPacked) {
 			t.Errorf("files while rotating = %q, want the file of the first day, compressed, and access.log", got)
@@ -259,7 +259,7 @@ func TestCompressionWaitsUntilNobodyWrites(t *testing.T) {
 		if got := names(t, dir); !slices.Contains(got, name) {
 			t.Errorf("files at once = %q, want %s still", got, name)
 		}
-		time.Sleep(2 * settled)
+		time.Sleep(keepEvery + settled)
 		stop()
 		if diff := cmp.Diff([]string{name + ".gz", "access.log"}, names(t, dir)); diff != "" {
 			t.Fatalf("files (-want +got):\n%s", diff)

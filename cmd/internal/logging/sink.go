@@ -16,7 +16,7 @@ const (
 	batchSize    = 64 << 10               // bytes, at which it waits no longer
 	bufferSize   = 1 << 20                // bytes that may wait; lines beyond are dropped
 	retryAfter   = 2 * time.Second        // between attempts while writing fails
-	tendEvery    = 10 * time.Second       // between looks at a file that gets no lines: midnight comes for it too
+	tendEvery    = time.Minute            // between looks at a file that gets no lines: midnight comes for it too
 )
 
 // errBehind is the reason of a loss without a failed write.
@@ -122,6 +122,7 @@ func (s *sink) run(ctx context.Context) {
 		s.running.Store(false)
 		s.flush()
 	}()
+	notify(s.dirty) // lines that could not be written before
 	idle := time.NewTicker(tendEvery)
 	defer idle.Stop()
 	for {

@@ -103,7 +103,8 @@ func (s *syslog) deliver(ctx context.Context, message []byte) bool {
 	}
 }
 
-// attempt sends message once, and tells of the first failure and of the end of failing.
+// attempt sends message once, and tells of the first failure and of the end of failing. Datagrams have no end of
+// failing: the one after a refusal always seems to arrive.
 func (s *syslog) attempt(ctx context.Context, message []byte) error {
 	err := s.transmit(ctx, message)
 	switch {
@@ -113,28 +114,30 @@ func (s *syslog) attempt(ctx context.Context, message []byte) error {
 			s.failing = true
 			s.log.Error("syslog cannot be sent", zap.String(KeyEvent, eventWriteFailed), zap.String(keyFile, outputSyslog), zap.Error(err))
 		}
-	case err == nil && (s.failing || s.lost.Load() > 0):
+	case err == nil && s.to.network != "udp" && (s.failing || s.lost.Load() > 0):
 		s.failing = false
 		s.log.Warn("syslog is sent again", zap.String(keyFile, outputSyslog), zap.Int64(keyLost, s.lost.Swap(0)))
 	}
 	return err
 }
 
-func (s *syslog) sayGoodbye(first ...[]byte) {
-	ctx, cancel := context.WithTimeout(context.Background(), syslogGoodbye)
-	defer cancel()
-	for _, message := range first {
-		if s.transmit(ctx, message) != nil {
-			return
-		}
-	}
+// sayGoodbye gives messages, and what else waits, a last chance, and tells how many did not get through.
+func (s *syslog) sayGoodbye(messages ...[]byte) {
 	for {
 		select {
-		case message := <-s.queue:
-			if s.transmit(ctx, message) != nil {
-				return
-			}
+		case m := <-s.queue:
+			messages = append(messages, m)
+			continue
 		default:
+		}
+		break
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), syslogGoodbye)
+	defer cancel()
+	for i, m := range messages {
+		if err := s.transmit(ctx, m); err != nil {
+			s.log.Error("syslog closed with messages unsent", zap.String(keyFile, outputSyslog),
+				zap.Int64(keyLost, s.lost.Load()+int64(len(messages)-i)), zap.Error(err))
 			return
 		}
 	}

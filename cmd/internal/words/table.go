@@ -32,8 +32,10 @@ func (t *Table) WriteTo(w io.Writer) (int64, error) {
 	widths := t.widths()
 	var b strings.Builder
 	for _, row := range t.rows {
-		b.WriteString(strings.Repeat(" ", t.Indent))
 		for i, cell := range row {
+			if i == 0 {
+				b.WriteString(strings.Repeat(" ", t.Indent))
+			}
 			b.WriteString(cell)
 			if i < len(row)-1 {
 				b.WriteString(strings.Repeat(" ", widths[i]-Width(cell)+gutter))

@@ -6,12 +6,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/zap"
 )
 
 // smallDisk mounts a file system of so many bytes, which takes root.
@@ -72,28 +74,57 @@ func TestFullDiskCostsLinesAndRecovers(t *testing.T) {
 	})
 }
 
-func TestTornLineIsNeverMixedWithAnother(t *testing.T) {
+func TestTornLineIsContinuedOrWrittenAgain(t *testing.T) {
 	t.Parallel()
-	dir := smallDisk(t, "64k")
-	path := filepath.Join(dir, "access.log")
-	o := output{path: path}
-	if err := o.prepare(time.Now(), false); err != nil {
+	line := strings.Repeat("a", 100<<10) + "\n"
+	for _, tt := range []struct {
+		name    string
+		foreign string // what another process appends in between
+	}{
+		{"alone", ""},
+		{"with another process", "{}\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			dir := smallDisk(t, "256k")
+			ballast, path := filepath.Join(dir, "ballast"), filepath.Join(dir, "access.log")
+			writeFile(t, ballast, strings.Repeat("b", 200<<10))
+			s := newSink(outputAccess, 0, new(atomic.Bool), func(string) {})
+			s.log = zap.NewNop()
+			s.direct(output{path: path})
+			if _, err := s.Write([]byte(line)); err != nil {
+				t.Fatalf("Write() = %v, want nil", err)
+			}
+			torn, err := os.ReadFile(path)
+			if err != nil || len(torn) == 0 || len(torn) >= len(line) {
+				t.Fatalf("%d bytes on the full disk, %v, want a part of the line", len(torn), err)
+			}
+			if err := os.Remove(ballast); err != nil {
+				t.Fatal(err)
+			}
+			want := line
+			if tt.foreign != "" {
+				appendFile(t, path, tt.foreign)
+				want = string(torn) + tt.foreign + line
+			}
+			s.close()
+			got, err := os.ReadFile(path)
+			if err != nil || string(got) != want {
+				t.Errorf("%d bytes at the end, %v, want %d", len(got), err, len(want))
+			}
+		})
+	}
+}
+
+func appendFile(t *testing.T, path, text string) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
 		t.Fatal(err)
 	}
-	defer o.close()
-	line := strings.Repeat("a", 70<<10) + "\n"
-	n, err := o.write([]byte(line))
-	if !errors.Is(err, syscall.ENOSPC) || n == 0 || n == len(line) {
-		t.Fatalf("write() = %d, %v, want a part of the line and ENOSPC", n, err)
-	}
-	if !o.untouched() {
-		t.Error("untouched() = false, want true: nothing was appended")
-	}
-	if err := os.Truncate(path, int64(n-5)); err != nil { // as if another process had changed the file
+	_, err = f.WriteString(text)
+	if err := errors.Join(err, f.Close()); err != nil {
 		t.Fatal(err)
-	}
-	if o.untouched() {
-		t.Error("untouched() = true, want false: the file has changed")
 	}
 }
 
