@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
 
 	"github.com/lqproxy/lqproxy/proxy/allow"
 	"github.com/lqproxy/lqproxy/proxy/upstream"
@@ -22,13 +21,14 @@ func (r *reader) check(c *Config) {
 	r.checkCertificate(&c.Listen)
 	r.checkUpstream(&c.Upstream)
 	r.checkIdentity(c)
+	r.checkVersions(&c.Upstream.TLS)
 	r.checkLogs(&c.Log)
 }
 
 // checkInstance notes what the instance of that name must set.
 func (r *reader) checkInstance(name string) {
 	for _, key := range []string{"listen.addresses", "admin.addresses"} {
-		if _, set := r.doc.values[key]; name != "" && !set {
+		if _, set := r.doc.values[key]; name != "" && !set && r.well(key) {
 			r.badAt(key, Mistake{Kind: InstanceNeeds})
 		}
 	}
@@ -44,10 +44,11 @@ func (r *reader) checkNotEmpty(key string, elements int) {
 // are the file's own sets known too.
 func (r *reader) checkPresets(c *Config) {
 	for i, name := range c.Allow.Presets {
-		if _, ok := find(c.Presets, name); !ok && r.well("presets") {
+		key := element("allow.presets", i)
+		if _, ok := find(c.Presets, name); !ok && r.well(key, "presets") {
 			m := notAmong(name, names(c.Presets))
 			m.Value = shown(name)
-			r.badAt(element("allow.presets", i), *m)
+			r.badAt(key, *m)
 		}
 	}
 }
@@ -169,7 +170,7 @@ func (r *reader) checkUpstream(u *upstream.Options) {
 	}
 	local := "upstream.local_address " + shown(u.LocalAddress.String())
 	otherFamily := func(key string, addr netip.Addr) {
-		if addr.Is4() != u.LocalAddress.Is4() && r.well(key) {
+		if r.well(key) && addr.Is4() != u.LocalAddress.Is4() {
 			r.badAt(key, Mistake{Kind: OtherFamily, Value: shown(addr.String()), Other: local})
 		}
 	}
@@ -200,10 +201,15 @@ func (r *reader) checkIdentity(c *Config) {
 	if c.CAFile != "" && r.well("upstream.tls.ca_file") {
 		r.roots(c)
 	}
-	if t.MinVersion > t.MaxVersion && r.well("upstream.tls.min_version", "upstream.tls.max_version") {
-		r.badAt("upstream.tls.min_version", Mistake{
-			Kind: Above, Value: strconv.Quote(tlsVersion().format(t.MinVersion)),
-			Other: "upstream.tls.max_version " + strconv.Quote(tlsVersion().format(t.MaxVersion)),
+}
+
+// checkVersions wants the range of TLS versions not to be empty.
+func (r *reader) checkVersions(t *upstream.TLS) {
+	const least, most = "upstream.tls.min_version", "upstream.tls.max_version"
+	if t.MinVersion > t.MaxVersion && r.well(least, most) {
+		r.badAt(least, Mistake{
+			Kind: Above, Value: shown(tlsVersion().format(t.MinVersion)),
+			Other: most + " " + shown(tlsVersion().format(t.MaxVersion)),
 		})
 	}
 }

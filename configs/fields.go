@@ -11,8 +11,7 @@ import (
 type field struct {
 	key string
 
-	// read takes the value that the file has there. After a mistake the place
-	// keeps what it held, so that keys can still be judged against each other.
+	// read takes the value that the file has there, or notes a mistake.
 	read func(r *reader, value any)
 
 	// write returns the value as package toml encodes it; nil leaves it out.
@@ -125,8 +124,8 @@ func list[T comparable](key string, p *[]T, c codec[T]) field {
 	}
 }
 
-// readList returns the good elements of value; a list without any is nil. It
-// fails when value is no list.
+// readList returns the elements of value, the zero T in place of a bad one; of
+// an empty list, nil. It fails when value is no list.
 func readList[T comparable](r *reader, key string, value any, c codec[T]) ([]T, bool) {
 	r.key = key
 	elements, ok := value.([]any)
@@ -139,15 +138,12 @@ func readList[T comparable](r *reader, key string, value any, c codec[T]) ([]T, 
 	for i, e := range elements {
 		r.key = element(key, i)
 		t, ok := readOne(r, e, c)
-		if !ok {
-			continue
-		}
-		if at, twice := first[t]; twice {
-			r.bad(Mistake{Kind: Duplicate, Value: shown(e), Other: element(key, at)})
-			continue
-		}
-		first[t] = i
 		ts = append(ts, t)
+		if at, twice := first[t]; ok && twice {
+			r.bad(Mistake{Kind: Duplicate, Value: shown(e), Other: element(key, at)})
+		} else if ok {
+			first[t] = i
+		}
 	}
 	return ts, true
 }

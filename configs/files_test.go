@@ -89,16 +89,15 @@ func tree(t *testing.T, folder, file fs.FileMode) string {
 	return name
 }
 
-// openFolder returns a folder that everyone may enter, as those above it.
+// openFolder returns a folder that everyone may enter; the one above those of
+// t.TempDir is closed to others.
 func openFolder(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "configs")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
+	dir := t.TempDir()
+	for _, d := range []string{dir, filepath.Dir(dir)} {
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return dir
 }

@@ -2,7 +2,6 @@ package configs
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -210,12 +209,6 @@ func (ms Mistakes) Unwrap() []error {
 		errs[i] = m
 	}
 	return errs
-}
-
-// Has reports whether err holds a mistake of that kind.
-func Has(err error, k Kind) bool {
-	ms, _ := errors.AsType[Mistakes](err)
-	return slices.ContainsFunc(ms, func(m Mistake) bool { return m.Kind == k })
 }
 
 // sorted returns ms in the order of the file; mistakes of one line stay as

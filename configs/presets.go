@@ -1,8 +1,11 @@
 package configs
 
 import (
+	"maps"
 	"net/netip"
+	"regexp"
 	"slices"
+	"strconv"
 )
 
 // A Preset is a named set of sources: one of Kingdee's as documented on Date,
@@ -90,4 +93,51 @@ func names(sets []Preset) []string {
 		all = append(all, p.Name)
 	}
 	return all
+}
+
+var setName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
+
+// presets binds key to the table of the file's own sets.
+func presets(key string, p *[]Preset) field {
+	return field{
+		key: key,
+		read: func(r *reader, value any) {
+			table, ok := value.(map[string]any)
+			if !ok {
+				r.bad(Mistake{Kind: NotTable, Proposal: key})
+				return
+			}
+			var sets []Preset
+			for _, name := range slices.Sorted(maps.Keys(table)) {
+				if set, ok := readPreset(r, joined(key, name), name, table[name]); ok {
+					sets = append(sets, set)
+				}
+			}
+			*p = withOwn(sets)
+		},
+		write: func() any {
+			sets := map[string][]string{}
+			for _, set := range own(*p) {
+				sets[set.Name] = formatList(set.Addresses, source())
+			}
+			if len(sets) == 0 {
+				return nil
+			}
+			return sets
+		},
+	}
+}
+
+// readPreset reads the set of that name at key.
+func readPreset(r *reader, key, name string, value any) (Preset, bool) {
+	r.key = key
+	if !setName.MatchString(name) {
+		r.bad(Mistake{Kind: NotSetName, Value: strconv.Quote(name)})
+		return Preset{}, false
+	}
+	addresses, ok := readList(r, key, value, source())
+	if ok && len(addresses) == 0 && r.well(key) {
+		r.badAt(key, Mistake{Kind: Empty})
+	}
+	return Preset{Name: name, Addresses: addresses}, ok
 }

@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -47,7 +48,7 @@ func TestReferenceHasOneMistake(t *testing.T) {
 	t.Parallel()
 	_, err := Parse(Reference())
 	want := "allow.sources: must name at least one source, or nobody can connect"
-	if ms, ok := err.(Mistakes); !ok || len(ms) != 1 || !strings.HasPrefix(ms[0].Error(), want) {
+	if ms, ok := errors.AsType[Mistakes](err); !ok || len(ms) != 1 || !strings.HasPrefix(ms[0].Error(), want) {
 		t.Errorf("Parse(Reference()) = %v, want %q alone", err, want)
 	}
 }

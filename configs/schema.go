@@ -1,11 +1,7 @@
 package configs
 
 import (
-	"maps"
-	"reflect"
-	"regexp"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/lqproxy/lqproxy/proxy"
@@ -140,113 +136,4 @@ func upstreamAddress(key string, u *upstream.Options) field {
 		},
 		write: func() any { return joinHostPort(u.Host, u.Port) },
 	}
-}
-
-// unitKeys are the keys of one of [[units]].
-func unitKeys(key string, u *proxy.Unit) []field {
-	return []field{
-		one(key+".id", &u.ID, optional(unit())),
-		one(key+".name", &u.Name, label()),
-	}
-}
-
-// units binds key to tables, one for each unit. A table that says nothing is
-// the reference file's, not yet filled in.
-func units(key string, p *[]proxy.Unit) field {
-	return field{
-		key: key,
-		read: func(r *reader, value any) {
-			if !isTables(value) {
-				r.bad(Mistake{Kind: NotTables, Proposal: key})
-				return
-			}
-			seen := map[string]string{} // ids and names, to the keys that have them
-			for i := range reflect.ValueOf(value).Len() {
-				if u, ok := readUnit(r, element(key, i), seen); ok {
-					*p = append(*p, u)
-				}
-			}
-		},
-		write: func() any {
-			if len(*p) == 0 {
-				return nil
-			}
-			tables := make([]map[string]string, len(*p))
-			for i, u := range *p {
-				tables[i] = map[string]string{"id": u.ID, "name": u.Name}
-			}
-			return tables
-		},
-	}
-}
-
-// readUnit reads the table at key; not ok if there is nothing good in it.
-func readUnit(r *reader, key string, seen map[string]string) (u proxy.Unit, ok bool) {
-	r.fields(key, unitKeys(key, &u))
-	if u.ID == "" && u.Name != "" && r.well(key+".id") {
-		r.badAt(key+".id", Mistake{Kind: Empty})
-	}
-	r.once(key+".id", u.ID, seen)
-	r.once(key+".name", u.Name, seen)
-	return u, u.ID != ""
-}
-
-// once notes that key has a value which another key of its name has already.
-func (r *reader) once(key, value string, seen map[string]string) {
-	if value == "" {
-		return
-	}
-	_, name := split(key)
-	if other, twice := seen[name+" "+value]; twice {
-		r.badAt(key, Mistake{Kind: Duplicate, Value: shown(value), Other: other})
-		return
-	}
-	seen[name+" "+value] = key
-}
-
-var setName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
-
-// presets binds key to the table of the file's own sets.
-func presets(key string, p *[]Preset) field {
-	return field{
-		key: key,
-		read: func(r *reader, value any) {
-			table, ok := value.(map[string]any)
-			if !ok {
-				r.bad(Mistake{Kind: NotTable, Proposal: key})
-				return
-			}
-			var sets []Preset
-			for _, name := range slices.Sorted(maps.Keys(table)) {
-				if set, ok := readPreset(r, joined(key, name), name, table[name]); ok {
-					sets = append(sets, set)
-				}
-			}
-			*p = withOwn(sets)
-		},
-		write: func() any {
-			sets := map[string][]string{}
-			for _, set := range own(*p) {
-				sets[set.Name] = formatList(set.Addresses, source())
-			}
-			if len(sets) == 0 {
-				return nil
-			}
-			return sets
-		},
-	}
-}
-
-// readPreset reads the set of that name at key.
-func readPreset(r *reader, key, name string, value any) (Preset, bool) {
-	r.key = key
-	if !setName.MatchString(name) {
-		r.bad(Mistake{Kind: NotSetName, Value: strconv.Quote(name)})
-		return Preset{}, false
-	}
-	addresses, ok := readList(r, key, value, source())
-	if ok && len(addresses) == 0 && r.well(key) {
-		r.badAt(key, Mistake{Kind: Empty})
-	}
-	return Preset{Name: name, Addresses: addresses}, ok
 }

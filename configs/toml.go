@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/BurntSushi/toml"
@@ -36,18 +37,34 @@ func decode(data []byte) (document, *Mistake) {
 	return d, nil
 }
 
-// lineOfOther returns the line of the first byte of data that is not UTF-8.
+// lineOfOther returns the first line of data that is not UTF-8.
 func lineOfOther(data []byte) int {
-	valid := len(data) - len(bytes.TrimLeftFunc(data, func(r rune) bool { return r != utf8.RuneError }))
-	return bytes.Count(data[:valid], []byte("\n")) + 1
+	n := 0
+	for line := range bytes.Lines(data) {
+		n++
+		if !utf8.Valid(line) {
+			break
+		}
+	}
+	return n
 }
 
 func syntaxMistake(err error) *Mistake {
 	m := &Mistake{Kind: Syntax, Err: err}
 	if p, ok := errors.AsType[toml.ParseError](err); ok {
-		m.Line, m.Err = p.Position.Line, errors.New(strings.TrimSuffix(p.Message, "."))
+		m.Line, m.Err = p.Position.Line, errors.New(oneLine(strings.TrimSuffix(p.Message, ".")))
 	}
 	return m
+}
+
+// oneLine replaces what would break a line or steer a terminal.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
 }
 
 // addTable takes the keys of table, which stands at key, with lines if the
@@ -73,11 +90,12 @@ func (d document) add(md *toml.MetaData, key string, primitive toml.Primitive, l
 
 	var table map[string]toml.Primitive
 	var tables []map[string]toml.Primitive
+	_, inTables := tablesIn(value)
 	switch {
 	case isTable(value) && md.PrimitiveDecode(primitive, &table) == nil:
 		first := d.addTable(md, key, table, lines)
 		line = cmp.Or(line, first) // [upstream.tls] makes a table upstream, which has no line of its own
-	case isTables(value) && md.PrimitiveDecode(primitive, &tables) == nil:
+	case inTables && md.PrimitiveDecode(primitive, &tables) == nil:
 		for i, t := range tables {
 			// Of several tables the decoder knows the lines of the last one only.
 			d.addTable(md, element(key, i), t, lines && len(tables) == 1)
@@ -106,13 +124,14 @@ func isTable(value any) bool {
 	return ok
 }
 
-// isTables reports whether value is a list of tables: [[units]], or inline.
-func isTables(value any) bool {
-	if _, ok := value.([]map[string]any); ok {
-		return true
+// tablesIn returns how many tables value is a list of: [[units]], or inline.
+func tablesIn(value any) (n int, ok bool) {
+	if tables, ok := value.([]map[string]any); ok {
+		return len(tables), true
 	}
 	elements, ok := value.([]any)
-	return ok && !slices.ContainsFunc(elements, func(e any) bool { return !isTable(e) })
+	notTable := func(e any) bool { return !isTable(e) }
+	return len(elements), ok && !slices.ContainsFunc(elements, notTable)
 }
 
 // located takes any value, and refuses it: the decoder tells a key's line in

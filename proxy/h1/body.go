@@ -17,10 +17,13 @@ type body struct {
 	whole   bool
 	err     error // what was found wrong behind the piece
 
-	prefixOff, prefixEnd int // kept until Finish
-	pieceOff, pieceEnd   int
-	streaming            bool // the prefix is closed
+	prefix    piece // kept until Finish
+	streaming bool  // the prefix is closed
+	piece     piece // decoded last
 }
+
+// A piece is a part of the decoded body.
+type piece struct{ off, end int }
 
 // A step is where in a chunked body the reader stands (RFC 9112 section 7.1).
 type step uint8
@@ -35,15 +38,12 @@ const (
 // begin prepares b for the body behind a head of headLen bytes.
 func (b *body) begin(f Framing, headLen int, rules *Rules) {
 	*b = body{
-		kind:      f.Kind,
-		left:      f.Length,
-		allowed:   math.MaxInt64,
-		trailer:   rules.HeadSize,
-		whole:     f.Kind == NoBody || f.Kind == Length && f.Length == 0,
-		prefixOff: headLen,
-		prefixEnd: headLen,
-		pieceOff:  headLen,
-		pieceEnd:  headLen,
+		kind:    f.Kind,
+		left:    f.Length,
+		allowed: math.MaxInt64,
+		trailer: rules.HeadSize,
+		whole:   f.Kind == NoBody || f.Kind == Length && f.Length == 0,
+		piece:   piece{headLen, headLen},
 	}
 	if f.Kind == UntilClose {
 		b.left = math.MaxInt64
@@ -59,15 +59,15 @@ func (r *Reader) Whole() bool { return r.head != nil && r.whole }
 // where it is called again, with no smaller n.
 func (r *Reader) Prefix(n int) (prefix []byte, whole bool, err error) {
 	if r.streaming {
-		return r.bytes(r.prefixOff, r.prefixEnd), false, nil
+		return r.bytes(r.prefix.off, r.prefix.end), false, nil
 	}
 	for !r.whole {
-		want := max(0, n-r.pieceEnd+r.pieceOff)
-		if err := r.decode(want); err != nil {
+		end := r.piece.off + n
+		if err := r.decode(end - r.piece.end); err != nil {
 			return nil, false, err
 		}
 		// A chunked body may be at its end without being known to be.
-		want = n - r.pieceEnd + r.pieceOff
+		want := r.piece.off + n - r.piece.end
 		if r.whole || want <= 0 && r.left > 0 {
 			break
 		}
@@ -75,7 +75,7 @@ func (r *Reader) Prefix(n int) (prefix []byte, whole bool, err error) {
 			return nil, false, err
 		}
 	}
-	return r.bytes(r.pieceOff, r.pieceEnd), r.whole, nil
+	return r.bytes(r.piece.off, r.piece.end), r.whole, nil
 }
 
 // Next returns the next piece of the decoded body behind what Prefix has
@@ -101,23 +101,18 @@ func (r *Reader) Ready() ([]byte, error) {
 	if r.whole && !r.streaming {
 		return nil, io.EOF
 	}
-	r.dropPiece()
+	if !r.streaming {
+		r.prefix, r.streaming = r.piece, true
+	}
+	r.piece = piece{r.prefix.end, r.prefix.end}
 	err := r.decode(math.MaxInt)
 	switch {
-	case r.pieceEnd > r.pieceOff:
-		return r.bytes(r.pieceOff, r.pieceEnd), nil // err is for the next call
+	case r.piece.end > r.piece.off:
+		return r.bytes(r.piece.off, r.piece.end), nil // err is for the next call
 	case err == nil && r.whole:
 		return nil, io.EOF
 	}
 	return nil, err
-}
-
-// dropPiece forgets the piece that was decoded last, unless it is the prefix.
-func (r *Reader) dropPiece() {
-	if !r.streaming {
-		r.prefixOff, r.prefixEnd, r.streaming = r.pieceOff, r.pieceEnd, true
-	}
-	r.pieceOff, r.pieceEnd = r.prefixEnd, r.prefixEnd
 }
 
 // readBody reads more of the body, for at most want decoded bytes if that can
@@ -138,8 +133,8 @@ func (r *Reader) readBody(want int) error {
 // squeeze moves what is not yet decoded down to the piece. That is never much:
 // part of a line at most.
 func (r *Reader) squeeze() {
-	gap := r.raw - r.pieceEnd
-	copy(r.bytes(r.pieceEnd, r.end), r.bytes(r.raw, r.end))
+	gap := r.raw - r.piece.end
+	copy(r.bytes(r.piece.end, r.end), r.bytes(r.raw, r.end))
 	r.raw, r.end, r.scanned = r.raw-gap, r.end-gap, r.scanned-gap
 }
 
@@ -173,13 +168,13 @@ func (r *Reader) decode(limit int) error {
 // data of further chunks are moved.
 func (r *Reader) take(limit int) int {
 	n := int(min(int64(limit), int64(r.end-r.raw), r.left))
-	if r.pieceOff == r.pieceEnd {
-		r.pieceOff, r.pieceEnd = r.raw, r.raw
+	if n > 0 && r.piece.off == r.piece.end {
+		r.piece = piece{r.raw, r.raw}
 	}
-	if r.pieceEnd < r.raw {
-		copy(r.bytes(r.pieceEnd, r.pieceEnd+n), r.bytes(r.raw, r.raw+n))
+	if r.piece.end < r.raw {
+		copy(r.bytes(r.piece.end, r.piece.end+n), r.bytes(r.raw, r.raw+n))
 	}
-	r.pieceEnd += n
+	r.piece.end += n
 	r.raw += n
 	r.scanned = r.raw
 	r.left -= int64(n)
@@ -261,17 +256,7 @@ func parseChunkSize(line []byte) (size int64, err error) {
 	if i := indexOutside(extensions, valueByte); i >= 0 {
 		return 0, refuse(Malformed, "chunk extension with", extensions[i:i+1])
 	}
-	for _, c := range line[:digits] {
-		size = size<<4 | hexValue(c)
-	}
-	return size, nil
-}
-
-func hexValue(c byte) int64 {
-	if c <= '9' {
-		return int64(c - '0')
-	}
-	return int64(lower(c)-'a') + 10
+	return parseDigits(line[:digits], 16), nil
 }
 
 // readChunkEnd reads the CRLF behind the data of a chunk.

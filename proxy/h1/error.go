@@ -25,9 +25,6 @@ var faults = [...]string{
 	BadExpectation: "expectation not supported",
 }
 
-// String returns f in words.
-func (f Fault) String() string { return faults[f] }
-
 // An Error is a message that is not accepted.
 type Error struct {
 	Fault  Fault
@@ -35,7 +32,7 @@ type Error struct {
 }
 
 // Error implements error.
-func (e *Error) Error() string { return e.Fault.String() + ": " + e.Detail }
+func (e *Error) Error() string { return faults[e.Fault] + ": " + e.Detail }
 
 // quotable is how many of the offending bytes an Error shows.
 const quotable = 64

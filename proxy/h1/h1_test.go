@@ -20,7 +20,7 @@ var testRules = Rules{
 // fault returns the word for err in the tables: "" for none.
 func fault(err error) string {
 	if e, ok := errors.AsType[*Error](err); ok {
-		return e.Fault.String()
+		return faults[e.Fault]
 	}
 	if err != nil {
 		return err.Error()

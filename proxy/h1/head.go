@@ -1,6 +1,9 @@
 package h1
 
-import "bytes"
+import (
+	"bytes"
+	"strconv"
+)
 
 // A Span is a piece of a head: head[Off:End]. Heads are described by spans and
 // not by slices, because the buffer beneath may move when a body follows.
@@ -161,13 +164,13 @@ func parseLength(b []byte) (int64, error) {
 	if !isAll(b, digitByte) || len(b) > maxLengthDigits {
 		return 0, refuse(Malformed, "Content-Length", b)
 	}
-	return parseDigits(b), nil
+	return parseDigits(b, 10), nil
 }
 
-func parseDigits(b []byte) (n int64) {
-	for _, c := range b {
-		n = n*10 + int64(c-'0')
-	}
+// parseDigits returns the number that b is, which is digits alone, and few
+// enough.
+func parseDigits(b []byte, base int) int64 {
+	n, _ := strconv.ParseInt(string(b), base, 64)
 	return n
 }
 

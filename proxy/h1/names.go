@@ -44,15 +44,12 @@ const (
 	Dropped // other hop-by-hop fields, what Connection names, X-Lqproxy-* and repeated lengths of answers
 )
 
-// A kindName is the name of a field that is not Other.
-type kindName struct {
+// kinds are the fields that are not Other, by the length of their names. RFC
+// 9110 section 7.6.1 says which belong to one hop.
+var kinds = [...][]struct {
 	name string
 	kind Kind
-}
-
-// kindNames are those names, by their length. RFC 9110 section 7.6.1 says which
-// fields belong to one hop.
-var kindNames = [...][]kindName{
+}{
 	2:  {{"TE", Dropped}},
 	4:  {{"Host", Host}},
 	6:  {{"Expect", Expect}},
@@ -66,12 +63,11 @@ var kindNames = [...][]kindName{
 
 // kindOf returns the kind of the field called name.
 func kindOf(name []byte) Kind {
-	if len(name) >= len(kindNames) {
-		return Other
-	}
-	for _, k := range kindNames[len(name)] {
-		if equalFold(name, k.name) {
-			return k.kind
+	if len(name) < len(kinds) {
+		for _, k := range kinds[len(name)] {
+			if equalFold(name, k.name) {
+				return k.kind
+			}
 		}
 	}
 	return Other

@@ -164,7 +164,14 @@ func (r *Reader) findHead(begins func([]byte) bool, bareLF bool, size int) error
 		if complete || err != nil {
 			return err
 		}
-		if err := r.readHead(); err != nil {
+		err = r.fill(minRoom)
+		switch {
+		case r.end == 0:
+			r.Release()
+		case err == io.EOF:
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -215,20 +222,6 @@ func (r *Reader) line(limit int, long Fault, bareLF bool) (line []byte, found bo
 		return nil, false, &Error{Malformed, "a line that ends in LF alone"}
 	}
 	return window[:end], true, nil
-}
-
-// readHead reads more of a head.
-func (r *Reader) readHead() error {
-	err := r.fill(minRoom)
-	if err == nil {
-		return nil
-	}
-	if r.end == 0 {
-		r.Release()
-	} else if err == io.EOF {
-		return io.ErrUnexpectedEOF
-	}
-	return err
 }
 
 // fill reads once, into at least room bytes.

@@ -125,6 +125,9 @@ func testBody(t *testing.T, src io.Reader, body []byte) {
 	if got := string(q.Method()) + string(q.Target()) + fieldsOf(&q.Head); !strings.HasPrefix(got, "POST/x1 \"Host\" \"a\"\n") {
 		t.Errorf("head after the body = %q", got)
 	}
+	if got, want := len(r.buf.B), classSizes[len(classSizes)-1]; got > want {
+		t.Errorf("the buffer grew to %d bytes, want at most %d", got, want)
+	}
 	r.Finish()
 	if r.buf != nil {
 		t.Error("the Reader holds a buffer without bytes")

@@ -60,7 +60,7 @@ func (p *Response) parseLine(end int) (err error) {
 	if !isAll(digits, digitByte) || digits[0] == '0' {
 		return refuse(Malformed, "status", digits)
 	}
-	p.Status = int(parseDigits(digits))
+	p.Status = int(parseDigits(digits, 10))
 	p.reason = Span{uint32(min(status+1, end)), uint32(end)}
 	blank(p.Reason())
 	return nil
@@ -190,7 +190,7 @@ func (p *Response) readTimeout(list []byte) {
 		}
 		seconds := element[len(parameter):]
 		if isAll(seconds, digitByte) && len(seconds) <= maxDigits {
-			p.KeepAliveTimeout = parseDigits(seconds)
+			p.KeepAliveTimeout = parseDigits(seconds, 10)
 		}
 	}
 }

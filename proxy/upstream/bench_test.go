@@ -24,7 +24,7 @@ func BenchmarkGetPut(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				c.drained = bench.drained
+				c.drained = bench.drained // for the next round
 				c.Put(0)
 			}
 		})

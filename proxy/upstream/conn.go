@@ -28,8 +28,8 @@ type Conn struct {
 	born    time.Time
 	until   time.Time // of its stay in the pool; zero: no limit
 	reused  bool
-	drained bool // the last Read left nothing behind in tls
-	ended   atomic.Bool
+	drained bool // nothing was left behind in tls
+	lent    atomic.Bool
 	stray   [1]byte
 }
 
@@ -81,17 +81,19 @@ func (c *Conn) Took() (connect, handshake time.Duration) {
 func (c *Conn) TLS() tls.ConnectionState { return c.tls.ConnectionState() }
 
 // Put gives the connection back after an exchange that left it clean. idle bounds its stay in the
-// pool when the upstream named a time (0: it did not).
+// pool when the upstream named a time (0: it did not). After Close or Abort it does nothing.
 func (c *Conn) Put(idle time.Duration) {
+	if !c.takeBack() {
+		return
+	}
 	now := time.Now()
 	c.until = c.deadline(now, idle)
 	if c.u.o.Fresh || c.sock.broken || c.overdue(now) {
-		c.Close()
+		c.shut()
 		return
 	}
 	_ = c.sock.SetDeadline(time.Time{}) // the next exchange must not end by this one's
-	c.u.countBusy(-1)
-	if !c.u.pool.give(c) { // of an Upstream that has ended
+	if !c.u.pool.give(c) {              // of an Upstream that has ended
 		c.shut()
 	}
 }
@@ -120,10 +122,10 @@ func (c *Conn) deadline(now time.Time, idle time.Duration) time.Time {
 func (c *Conn) overdue(now time.Time) bool { return !c.until.IsZero() && !now.Before(c.until) }
 
 // Close ends the connection with a close_notify, if that can be sent without
-// waiting. It may be called more than once; after Put it must not be called.
+// waiting. It may be called more than once; after Put it must not be called, as
+// the connection may be another exchange's by then.
 func (c *Conn) Close() {
-	if c.ended.CompareAndSwap(false, true) {
-		c.u.countBusy(-1)
+	if c.takeBack() {
 		c.shut()
 	}
 }
@@ -131,10 +133,24 @@ func (c *Conn) Close() {
 // Abort ends the connection with a reset, so that the upstream cannot take for
 // whole what it received. Otherwise it is as Close.
 func (c *Conn) Abort() {
-	if c.ended.CompareAndSwap(false, true) {
-		c.u.countBusy(-1)
+	if c.takeBack() {
 		c.sock.reset()
 	}
+}
+
+// lend counts the connection as an exchange's until takeBack.
+func (c *Conn) lend() {
+	c.lent.Store(true)
+	c.u.countBusy(1)
+}
+
+// takeBack reports whether the connection was lent until now.
+func (c *Conn) takeBack() bool {
+	if !c.lent.CompareAndSwap(true, false) {
+		return false
+	}
+	c.u.countBusy(-1)
+	return true
 }
 
 // shut closes what nobody uses.
@@ -152,9 +168,9 @@ func (c *Conn) alive() bool {
 	c.sock.probed = true
 	_, err := c.tls.Read(c.stray[:])
 	c.sock.probed = false
-	c.drained = false
 	// Half a record may be half an answer that nobody asked for.
-	return errors.Is(err, errQuiet) && c.sock.records.between() && !c.sock.broken
+	c.drained = errors.Is(err, errQuiet) && c.sock.records.between() && !c.sock.broken
+	return c.drained
 }
 
 // addrPort returns a as netip has it.

@@ -36,7 +36,7 @@ func (u *Upstream) connect(ctx context.Context) (*Conn, error) {
 	if failure != nil {
 		return nil, failure
 	}
-	u.countBusy(1)
+	c.lend()
 	return c, nil
 }
 

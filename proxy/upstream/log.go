@@ -14,7 +14,6 @@ const (
 	keyIssuer    = "issuer"
 	keyNotAfter  = "not_after"
 	keyFirstSeen = "first_seen"
-	keyAddress   = "address"
 )
 
 // Values of the field event: alarms are bound to them.

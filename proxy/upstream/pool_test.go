@@ -84,22 +84,44 @@ func TestGetLooksBeforeItReuses(t *testing.T) {
 	}
 }
 
+// The rest is in a buffer of crypto/tls by then, not in the socket.
 func TestGetRefusesWhatTheExchangeLeftBehind(t *testing.T) {
 	t.Parallel()
-	p := newPeer(t, "127.0.0.1:0", testConfig(t), func(c *tls.Conn) {
-		c.Write([]byte("two"))
-		io.Copy(io.Discard, c)
-	})
-	u := newUpstream(t, options(p.addr))
-	c := mustGet(t, u)
-	if n, err := c.Read(make([]byte, 2)); n != 2 || err != nil {
-		t.Fatalf("Read() = %d, %v, want 2 bytes", n, err)
-	}
-	c.Put(0)
-	c = mustGet(t, u)
-	defer c.Close()
-	if c.Reused() {
-		t.Error("Reused() = true, want false: a byte of the old answer was left")
+	for _, tt := range []struct {
+		name    string
+		records []string
+		read    int // bytes asked for
+		want    int // bytes got
+	}{
+		{"a byte of the record", []string{"two"}, 2, 2},
+		{"a record that came with it", []string{"one", "more"}, 16, 3},
+		{"an empty record and another that came with it", []string{"one", "", "more"}, 16, 3},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			written := make(chan struct{}, 2)
+			config := testConfig(t)
+			config.SessionTicketsDisabled = true
+			p := newPeer(t, "127.0.0.1:0", config, func(c *tls.Conn) {
+				for _, r := range tt.records {
+					c.Write([]byte(r))
+				}
+				written <- struct{}{}
+				io.Copy(io.Discard, c)
+			})
+			u := newUpstream(t, options(p.addr))
+			c := mustGet(t, u)
+			<-written
+			if n, err := c.Read(make([]byte, tt.read)); n != tt.want || err != nil {
+				t.Fatalf("Read() = %d, %v, want %d bytes", n, err, tt.want)
+			}
+			c.Put(0)
+			c = mustGet(t, u)
+			defer c.Close()
+			if c.Reused() {
+				t.Error("Reused() = true, want false: bytes of the old answer were left")
+			}
+		})
 	}
 }
 
@@ -234,6 +256,21 @@ func run(t *testing.T, u *Upstream) {
 		}
 	})
 	t.Cleanup(func() { cancel(); wg.Wait() })
+}
+
+func TestPutAfterCloseDoesNothing(t *testing.T) {
+	t.Parallel()
+	p := newPeer(t, "127.0.0.1:0", testConfig(t), echo)
+	u := newUpstream(t, options(p.addr))
+	for name, end := range map[string]func(*Conn){"Close": (*Conn).Close, "Abort": (*Conn).Abort} {
+		c := mustGet(t, u)
+		end(c)
+		c.Put(0)
+		end(c)
+		if s := u.Status(); s.Idle != 0 || s.Busy != 0 {
+			t.Errorf("after %s and Put: idle, busy = %d, %d, want 0, 0", name, s.Idle, s.Busy)
+		}
+	}
 }
 
 func TestPutAfterRunEndedCloses(t *testing.T) {

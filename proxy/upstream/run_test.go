@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -43,10 +44,10 @@ func TestRunConnectsAgainWhileTheHostIsDown(t *testing.T) {
 		core, logs := observer.New(zapcore.InfoLevel)
 		u := newLogged(t, options(p.addr), nil, nil, zap.New(core))
 		var dead atomic.Bool
-		var attempts []time.Time
+		var attempts moments
 		dial := u.dial
 		u.dial = func(ctx context.Context, to netip.AddrPort) (*net.TCPConn, error) {
-			attempts = append(attempts, time.Now())
+			attempts.add()
 			if dead.Load() {
 				return nil, &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
 			}
@@ -56,21 +57,22 @@ func TestRunConnectsAgainWhileTheHostIsDown(t *testing.T) {
 		run(t, u)
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
-		gaps := between(attempts)
+		gaps := attempts.gaps()
 		if len(gaps) < 10 || gaps[0] < 5*time.Second || gaps[0] > 6*time.Second || slices.Max(gaps) > time.Minute || slices.Max(gaps) < 50*time.Second {
 			t.Errorf("attempts were %v apart, want from 5s up to 1m", gaps)
 		}
 
 		dead.Store(false)
-		time.Sleep(time.Minute)
+		time.Sleep(time.Minute + time.Second)
 		synctest.Wait()
 		if s := u.Status(); !s.Up || s.Error != "" || s.Addresses[0].State != AddressUp {
 			t.Errorf("Status() = %+v, want up", s)
 		}
-		n := len(attempts)
+		n := len(attempts.gaps())
 		time.Sleep(time.Hour)
-		if len(attempts) != n {
-			t.Errorf("%d attempts while the host was up, want none", len(attempts)-n)
+		synctest.Wait()
+		if got := len(attempts.gaps()) - n; got != 0 {
+			t.Errorf("%d attempts while the host was up, want none", got)
 		}
 
 		dead.Store(true)
@@ -78,7 +80,7 @@ func TestRunConnectsAgainWhileTheHostIsDown(t *testing.T) {
 		wantPhase(t, err, PhaseDial)
 		time.Sleep(7 * time.Second)
 		synctest.Wait()
-		if got := len(attempts) - n; got != 2 {
+		if got := len(attempts.gaps()) - n; got != 2 {
 			t.Errorf("%d attempts within 7s, want the caller's and one of Run", got)
 		}
 		if diff := cmp.Diff([]string{eventDown, eventUp, eventDown}, events(logs)); diff != "" {
@@ -87,10 +89,24 @@ func TestRunConnectsAgainWhileTheHostIsDown(t *testing.T) {
 	})
 }
 
-func between(times []time.Time) []time.Duration {
+// moments are the times at which something happened.
+type moments struct {
+	mu   sync.Mutex
+	list []time.Time
+}
+
+func (m *moments) add() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.list = append(m.list, time.Now())
+}
+
+func (m *moments) gaps() []time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	var gaps []time.Duration
-	for i := 1; i < len(times); i++ {
-		gaps = append(gaps, times[i].Sub(times[i-1]))
+	for i := 1; i < len(m.list); i++ {
+		gaps = append(gaps, m.list[i].Sub(m.list[i-1]))
 	}
 	return gaps
 }

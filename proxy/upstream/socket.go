@@ -25,8 +25,8 @@ func (quietError) Temporary() bool { return true }
 // incomplete. It can also be read and written without waiting, whatever the
 // deadlines are.
 //
-// At most one goroutine reads and one writes, as with tls.Conn; SetProbed needs
-// both to be absent.
+// At most one goroutine reads and one writes, as with tls.Conn; while it is
+// probed, one does both.
 type socket struct {
 	*net.TCPConn
 	raw syscall.RawConn

@@ -33,8 +33,8 @@ type AddressState string
 
 // The states of an address.
 const (
-	AddressUnused  AddressState = "unused"   // not tried yet
-	AddressUp      AddressState = "up"       //
+	AddressUnused  AddressState = "unused" // not tried yet
+	AddressUp      AddressState = "up"
 	AddressFailed  AddressState = "failed"   // tried last, while it cools down
 	AddressNoRoute AddressState = "no_route" // this machine has no route to it, as without IPv6
 )

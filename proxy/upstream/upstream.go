@@ -99,7 +99,7 @@ func (u *Upstream) Get(ctx context.Context) (*Conn, error) {
 	for c := u.pool.take(); c != nil; c = u.pool.take() {
 		if !c.overdue(time.Now()) && c.alive() {
 			c.reused = true
-			u.countBusy(1)
+			c.lend()
 			return c, nil
 		}
 		c.shut()

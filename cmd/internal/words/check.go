@@ -4,10 +4,23 @@ package words
 var (
 	CheckOK       = Text{"%s is in order", "%s 没有错误"}
 	CheckMistakes = Text{"%s: number of mistakes: %d", "%s 中有 %d 处错误"}
-	CheckSources  = Text{"admitted: %d prefixes", "允许接入：%d 个地址段"}
 	CheckLine     = Text{"line %d", "第 %d 行"}
+	CheckAccount  = Text{"what follows is as user %s sees it", "以下为用户 %s 无法读取的文件"}
+	CheckFile     = Text{"the configuration itself cannot be read: %v", "无法读取配置文件本身：%v"}
+
+	CheckListen   = Text{"listens on", "监听地址"}
+	CheckPlain    = Text{"%s, plain http", "%s，http 明文"}
+	CheckTLS      = Text{"%s, https", "%s，https"}
+	CheckSources  = Text{"admits", "允许接入"}
+	CheckPrefixes = Text{"prefixes: %d", "%d 个地址段"}
+	CheckPresets  = Text{"prefixes: %d, with the presets %s", "%d 个地址段，含预置名单 %s"}
+	CheckUpstream = Text{"forwards to", "转发到"}
+	CheckVerify   = Text{"%s, verify = %s", "%s，证书校验 %s"}
+	CheckAdmin    = Text{"status on", "状态页"}
 
 	ConfigUnread    = Text{"the configuration cannot be read: %v", "无法读取配置文件：%v"}
 	ConfigReference = Text{"\"lqproxy config\" prints a commented example", "运行 lqproxy config 查看带注释的参考配置"}
 	ConfigSetup     = Text{"\"lqproxy setup\" writes a configuration", "运行 lqproxy setup 生成配置文件"}
+	ConfigEffective = Text{"%s goes with --effective: the reference is the same for all", "%s 须与 --effective 同用：参考配置与文件、实例无关"}
+	ConfigInstance  = Text{"%q is not the name of an instance: small letters, digits and \"-\"", "%q 不能作为实例名：只能用小写字母、数字和“-”"}
 )

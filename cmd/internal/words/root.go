@@ -14,13 +14,14 @@ var (
 
 	FlagConfig    = Text{"the configuration `FILE`", "配置文件 `FILE`"}
 	FlagInstance  = Text{"the `NAME` of the instance", "实例名 `NAME`"}
-	FlagLang      = Text{"language of the output: auto, zh or en", "输出语言：auto、zh 或 en"}
+	FlagLang      = Text{"`LANGUAGE` of the output: auto, zh or en", "输出语言 `LANGUAGE`：auto、zh 或 en"}
 	FlagJSON      = Text{"print one JSON document", "输出一份 JSON"}
 	FlagAllowRoot = Text{"run even as root", "允许以 root 身份运行"}
 	FlagEffective = Text{"print what is in force, without secrets", "输出当前生效的配置，不含机密"}
 	FlagListen    = Text{"the `ADDRESS` to listen on", "监听地址 `ADDRESS`"}
-	FlagScenario  = Text{"how the platform behaves; one of: %s", "平台的表现，可选：%s"}
+	FlagScenario  = Text{"the `SCENARIO` that the platform plays: %s", "平台演示的场景 `SCENARIO`，可选：%s"}
 	FlagHelp      = Text{"explain this command", "显示本命令的帮助"}
+	FlagDefault   = Text{"%s (default %s)", "%s（默认 %s）"}
 )
 
 // Headings of the help.

@@ -5,9 +5,10 @@ var (
 	ServeRoot      = Text{"lqproxy does not run as root: it needs none of its rights", "不要以 root 身份运行 lqproxy，它不需要 root 权限"}
 	ServeRootHint  = Text{"start it with systemctl, or add --allow-root", "请用 systemctl 启动，确有需要时加上 --allow-root"}
 	ServeReady     = Text{"ready: %s forwards to %s; status on %s", "已就绪：%s 转发到 %s；状态页 %s"}
-	ServeStopping  = Text{"stopping (%s); once more ends at once", "正在停止（%s）；再按一次立即结束"}
+	ServeStopping  = Text{"stopping (%v); once more ends at once", "正在停止（%v）；再来一次立即结束"}
 	ServeStopped   = Text{"stopped", "已停止"}
 	ServeFailed    = Text{"the proxy ended: %v", "代理异常结束：%v"}
-	ServeListen    = Text{"cannot listen on %s: %v", "无法监听 %s：%v"}
+	ServeListen    = Text{"%s: cannot listen on %s: %v", "%s：无法监听 %s：%v"}
+	ServeHolder    = Text{"the port is held by %s", "端口被 %s 占用"}
 	ServePortTaken = Text{"find who has the port: ss -ltnp 'sport = :%s'", "查看端口被谁占用：ss -ltnp 'sport = :%s'"}
 )

@@ -1,0 +1,24 @@
+package daemon
+
+// Keys of log fields.
+const (
+	keyVersion  = "version"
+	keyFile     = "file"
+	keyListen   = "listen"
+	keyAdmin    = "admin"
+	keyUpstream = "upstream"
+	keyVerify   = "verify"
+	keySources  = "sources"
+	keyAddress  = "address"
+	keyCause    = "cause"
+	keyGrace    = "drain_grace"
+	keyTimeout  = "drain_timeout"
+	keyCut      = "cut"
+	keyChanged  = "changed"
+)
+
+// Events of reloads: alarms are bound to their names.
+const (
+	eventReloaded     = "reloaded"
+	eventReloadFailed = "reload_failed"
+)
