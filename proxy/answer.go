@@ -33,29 +33,43 @@ func (x *exchange) answer() {
 	if f.reason == ClientGone || f.reason == SourceRefused && x.c.role == callerRole {
 		return // nobody is there to read it; a removed source is cut
 	}
+	fields, body := ownAnswer(f.reason, x.delivered, x.id[:])
+	if f.status == http.StatusServiceUnavailable {
+		fields += "Retry-After: " + strconv.Itoa(retryAfter) + "\r\n"
+	}
+	x.write(f.status, fields, body)
+}
+
+// ownAnswer returns the fields and the body that say why.
+func ownAnswer(r Reason, delivered string, id []byte) (fields string, body []byte) {
 	body, err := json.Marshal(answerBody{answerError{
-		Reason:    f.reason,
-		Message:   f.reason.Message(),
-		Hint:      f.reason.Hint(),
-		Delivered: x.delivered,
-		ID:        string(x.id[:]),
+		Reason:    r,
+		Message:   r.Message(),
+		Hint:      r.Hint(),
+		Delivered: delivered,
+		ID:        string(id),
 	}})
 	if err != nil {
 		panic("BUG: proxy: an answer that cannot be encoded: " + err.Error())
 	}
-	head := "X-Lqproxy-Reason: " + string(f.reason) + "\r\nContent-Type: application/json; charset=utf-8\r\n"
-	if f.status == http.StatusServiceUnavailable {
-		head += "Retry-After: " + strconv.Itoa(retryAfter) + "\r\n"
-	}
-	x.write(f.status, head, body)
+	return "X-Lqproxy-Reason: " + string(r) + "\r\nContent-Type: application/json; charset=utf-8\r\n", body
 }
 
 // write sends an answer of our own.
 func (x *exchange) write(status int, fields string, body []byte) {
 	x.status = status
 	x.stays = x.requestRead() && x.mayStay()
-	x.out = outlet{w: x.c.stream(), buf: x.scratch[:0], framing: h1.Framing{Kind: h1.Length, Length: int64(len(body))}}
-	b := append(x.out.buf, "HTTP/1.1 "...)
+	x.out = outlet{w: x.c.stream(), framing: h1.Framing{Kind: h1.Length, Length: int64(len(body))}}
+	x.out.buf = appendOwn(x.scratch[:0], status, fields, body, x.ending())
+	if x.head {
+		x.out.buf = x.out.buf[:len(x.out.buf)-len(body)]
+	}
+	x.out.flush()
+}
+
+// appendOwn appends a whole answer of our own.
+func appendOwn(b []byte, status int, fields string, body []byte, e h1.Ending) []byte {
+	b = append(b, "HTTP/1.1 "...)
 	b = strconv.AppendInt(b, int64(status), 10)
 	b = append(append(append(b, ' '), http.StatusText(status)...), "\r\n"...)
 	b = append(b, "Date: "...)
@@ -63,11 +77,8 @@ func (x *exchange) write(status int, fields string, body []byte) {
 	b = append(b, fields...)
 	b = append(b, "Content-Length: "...)
 	b = append(strconv.AppendInt(b, int64(len(body)), 10), "\r\n"...)
-	x.out.buf = append(x.ending().Append(b), "\r\n"...)
-	if !x.head {
-		x.out.piece(body)
-	}
-	x.out.flush()
+	b = append(e.Append(b), "\r\n"...)
+	return append(b, body...)
 }
 
 // requestRead reads what is left of the request if all of it has arrived

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -39,8 +40,8 @@ func (c *caller) serve() {
 	defer c.in.Release()
 	l := c.srv.live.Load()
 	c.peer = unmapped(c.sock.RemoteAddr())
-	c.balanced = l.Balancers.Contains(c.peer.Addr())
-	if !c.balanced && l.judge(c.peer.Addr()) == nobody {
+	if !l.Balancers.Contains(c.peer.Addr()) && l.judge(c.peer.Addr()) == nobody {
+		c.srv.notices.sourceSeen(l, c.peer.Addr())
 		c.refuse(SourceRefused, "")
 		return
 	}
@@ -53,7 +54,7 @@ func (c *caller) serve() {
 	defer c.recover()
 	c.sock.writeProgress = l.BodyTimeout
 
-	if c.identify(l) && c.secure(l) {
+	if c.identify() && c.secure(l) {
 		c.srv.metrics.connections.Inc()
 		c.exchanges()
 	}
@@ -90,11 +91,11 @@ func (c *caller) who() netip.AddrPort {
 }
 
 // identify finds out who the source is and judges it.
-func (c *caller) identify(l *live) bool {
-	a := c.admission
-	a.source = a.peer
-	if a.balanced {
-		source, err := c.sock.readProxyHeader()
+func (c *caller) identify() bool {
+	source := c.peer
+	if c.balanced {
+		var err error
+		source, err = c.sock.readProxyHeader()
 		switch {
 		case errors.Is(err, errNoSource):
 			c.sock.finish()
@@ -103,11 +104,12 @@ func (c *caller) identify(l *live) bool {
 			c.refuse(ProxyHeader, err.Error())
 			return false
 		}
-		a.source = source
 	}
-	a.role = l.judge(a.source.Addr())
-	c.srv.settle(c, a)
-	if a.role == nobody {
+	l := c.srv.settle(c, source)
+	if c.role == nobody || c.role == callerRole {
+		c.srv.notices.sourceSeen(l, source.Addr())
+	}
+	if c.role == nobody {
 		c.refuse(SourceRefused, "")
 		return false
 	}
@@ -125,21 +127,25 @@ func (c *caller) secure(l *live) bool {
 	if err == nil {
 		return true
 	}
-	if plain, ok := errors.AsType[tls.RecordHeaderError](err); ok && plain.Conn != nil && looksLikeHTTP(plain.RecordHeader) {
-		io.WriteString(c.sock, answerPlainOnTLS) //nolint:errcheck // a courtesy
+	plain, ok := errors.AsType[tls.RecordHeaderError](err)
+	switch {
+	case c.role == monitorRole && errors.Is(err, io.EOF): // it may connect and close
+	case ok && plain.Conn != nil && looksLikeHTTP(plain.RecordHeader):
 		c.countRefused(TLSHandshake, "plain HTTP on the TLS port: the caller's address must begin with https://")
-		c.sock.finish()
-		return false
+		c.answerPlain()
+	default:
+		c.countRefused(TLSHandshake, err.Error())
 	}
-	c.countRefused(TLSHandshake, err.Error())
 	return false
 }
 
-// answerPlainOnTLS is what can be told to a caller that speaks HTTP where TLS
-// is expected.
-const answerPlainOnTLS = "HTTP/1.1 400 Bad Request\r\nX-Lqproxy-Reason: tls_handshake\r\nConnection: close\r\n" +
-	"Content-Type: text/plain; charset=utf-8\r\nContent-Length: 78\r\n\r\n" +
-	"本端口为 TLS，请将地址改为 https:// 开头。This port speaks TLS only.\n"
+// answerPlain tells a caller that speaks HTTP where TLS is expected.
+func (c *caller) answerPlain() {
+	id := c.srv.ids.next()
+	fields, body := ownAnswer(TLSHandshake, deliveredNo, id[:])
+	c.sock.Write(appendOwn(nil, http.StatusBadRequest, fields, body, h1.Ending{Close: true})) //nolint:errcheck // a courtesy
+	c.sock.finish()
+}
 
 func looksLikeHTTP(header [5]byte) bool {
 	for _, b := range header {
@@ -160,14 +166,14 @@ func (c *caller) countRefused(r Reason, detail string) {
 func (c *caller) exchanges() {
 	c.in.Reset(c.stream())
 	for {
-		l := c.srv.live.Load()
 		if c.in.Buffered() == 0 {
-			if err := c.await(l); err != nil {
-				c.closeIdle()
+			if err := c.await(c.srv.live.Load()); err != nil {
+				c.closeIdle(err)
 				return
 			}
 		}
-		switch serveExchange(c, l) {
+		// What is in force now, not when the waiting began.
+		switch serveExchange(c, c.srv.live.Load()) {
 		case closesStaged:
 			c.closeStaged()
 			return
@@ -205,7 +211,10 @@ func (c *caller) await(l *live) error {
 }
 
 // closeIdle ends a connection that carries nothing, silently.
-func (c *caller) closeIdle() {
+func (c *caller) closeIdle(err error) {
+	if errors.Is(err, errHello) {
+		c.countRefused(TLSHandshake, "TLS on the plain port: the caller's address must begin with http://, or listen.tls be set")
+	}
 	if c.tls != nil {
 		c.tls.Close() //nolint:errcheck // nothing is left to be lost
 	}
@@ -223,9 +232,10 @@ func (c *caller) closeStaged() {
 // reports whether an exchange was under way.
 func (c *caller) cut() bool {
 	busy := !c.sock.idle.Load()
-	c.sock.end(endReading)
+	c.sock.end(endNow)
 	if up := c.lent.Load(); up != nil {
-		up.SetReadDeadline(past) //nolint:errcheck // a closed connection has ended
+		up.SetReadDeadline(past)  //nolint:errcheck // a closed connection has ended
+		up.SetWriteDeadline(past) //nolint:errcheck // likewise
 	}
 	return busy
 }

@@ -2,10 +2,12 @@ package proxy
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lqproxy/lqproxy/proxy/h1"
@@ -50,6 +52,7 @@ type exchange struct {
 	res     h1.Response
 	sample  leqi.Sample
 	scratch []byte       // what is to be written: the request, then the answer
+	phase   atomic.Int32 // of the answer, for the goroutine that sends
 	line    [1]zap.Field // the exchange itself, for the log
 }
 
@@ -74,6 +77,7 @@ type current struct {
 	answered  bool   // res is valid
 	out       outlet // towards the caller
 	stays     bool   // the caller's connection
+	kept      bool   // it did stay: bytes of the next request may be there
 	truncated bool   // the answer ended early, and so did what was passed on
 	uncounted bool   // a monitor's question
 
@@ -96,6 +100,13 @@ var exchanges = sync.Pool{New: func() any {
 	return x
 }}
 
+// The phases of an answer.
+const (
+	awaited  int32 = iota
+	arriving       // its head was read
+	ended          // no more of the request need be sent
+)
+
 // serveExchange carries one exchange of c from its head to its log line, and
 // says what becomes of the connection.
 func serveExchange(c *caller, l *live) after {
@@ -113,10 +124,13 @@ func (x *exchange) forget() {
 	x.stopSending()
 	if x.up != nil {
 		x.c.lent.Store(nil)
-		x.up.Close()
+		x.up.Abort()
 	}
 	x.leaveSlot()
 	x.back.Release()
+	if !x.kept {
+		x.c.in.Release() // or it would go on to hold req, which is another's soon
+	}
 	x.sample.Reset(nil)
 	if cap(x.out.buf) > cap(x.scratch) {
 		x.scratch = x.out.buf[:0]
@@ -140,8 +154,14 @@ func (x *exchange) run() after {
 	return x.behind()
 }
 
-// steps are those that may fail; what they return ended the exchange.
-func (x *exchange) steps() failure {
+// steps are those that may fail; what they return ended the exchange. A mistake
+// of ours is kept to this one.
+func (x *exchange) steps() (f failure) {
+	defer func() {
+		if p := recover(); p != nil {
+			f = x.panicked(p)
+		}
+	}()
 	if f := x.readHead(); f.failed() {
 		return f
 	}
@@ -164,8 +184,21 @@ func (x *exchange) steps() failure {
 	return x.receive()
 }
 
+// panicked logs a mistake of ours, and sees to it that neither connection
+// carries anything behind it.
+func (x *exchange) panicked(p any) failure {
+	x.c.srv.log.Error("panic in an exchange",
+		zap.ByteString(keyID, x.id[:]), zap.Any("panic", p), zap.Stack("stack"))
+	x.c.sock.end(endReading)
+	x.stopSending()
+	x.sending.whole = false
+	x.stays, x.truncated = false, true
+	return fail(Internal, fmt.Sprint(p))
+}
+
 // readHead is step 4.
 func (x *exchange) readHead() failure {
+	x.c.sock.readProgress = 0
 	x.c.sock.readLimit = x.began.Add(x.l.HeaderTimeout)
 	if err := x.c.in.ReadRequest(&x.req, &x.l.request); err != nil {
 		return x.requestFailure(err)
@@ -218,6 +251,7 @@ func (x *exchange) gate() failure {
 			return fail(SourceRefused, err.Error())
 		}
 		x.source = source
+		x.c.srv.notices.sourceSeen(x.l, source)
 		if !x.l.Sources.Contains(source) {
 			return fail(SourceRefused, "")
 		}
@@ -293,14 +327,15 @@ func (x *exchange) send() {
 	x.scratch = o.buf[:0]
 	x.received += int64(len(x.body))
 	x.delivered = deliveredUnknown
-	x.up.SetWriteDeadline(time.Now().Add(x.l.ResponseTimeout)) //nolint:errcheck // the write will say it
+	x.phase.Store(awaited)
+	x.allowSending()
 	o.flush()
 	x.sent = time.Now()
 	if !x.whole {
 		x.startSending(o)
 		return
 	}
-	x.sending.stopped = o.err != nil
+	x.sending.whole = o.err == nil
 	x.expectAnswer(x.sent)
 }
 
@@ -323,13 +358,17 @@ func (x *exchange) receive() failure {
 	}
 	x.stopSending()
 	switch {
-	case x.sending.failure.failed(): // the answer failed because the request did
+	case f.failed() && x.sending.failure.failed(): // because the request did
 		return x.sending.failure
-	case !f.failed() && x.out.err != nil:
-		return fail(ClientGone, x.out.err.Error())
+	case f.failed() || x.out.err == nil:
+		return f
+	case errors.Is(x.out.err, errEnded):
+		return fail(Draining, drainTimePassed)
 	}
-	return f
+	return fail(ClientGone, x.out.err.Error())
 }
+
+const drainTimePassed = "drain_timeout has passed"
 
 // receiveHead reads the head of the final answer.
 func (x *exchange) receiveHead() failure {
@@ -346,6 +385,7 @@ func (x *exchange) receiveHead() failure {
 			return fail(UpstreamProtocol, "101 though no upgrade was asked for")
 		case x.res.Status >= 200:
 			x.answered = true
+			x.phase.Store(arriving)
 			x.collectSending()
 			x.wait = time.Since(x.sent)
 			x.c.srv.metrics.Upstream.Wait.Observe(x.wait.Seconds())
@@ -363,7 +403,7 @@ func (x *exchange) answerFailure(err error) failure {
 	}
 	switch {
 	case isTimeout(err) && x.c.srv.hard.Err() != nil:
-		return fail(Draining, "drain_timeout has passed")
+		return fail(Draining, drainTimePassed)
 	case isTimeout(err):
 		return fail(UpstreamTimeout, "")
 	}
@@ -456,6 +496,7 @@ func (x *exchange) behind() after {
 		return closesStaged
 	}
 	x.c.in.Finish()
+	x.kept = true
 	return staysOpen
 }
 
@@ -468,13 +509,16 @@ func (x *exchange) giveBack() {
 	}
 	x.up = nil
 	x.c.lent.Store(nil)
-	clean := x.delivered == deliveredYes && x.res.KeepAlive && !x.sending.stopped && x.back.Buffered() == 0
+	clean := x.delivered == deliveredYes && x.res.KeepAlive && x.back.Buffered() == 0
 	x.back.Release()
-	if !clean {
+	switch {
+	case !x.sending.whole: // half a request must not be taken for a whole one
+		up.Abort()
+	case !clean:
 		up.Close()
-		return
+	default:
+		up.Put(time.Duration(x.res.KeepAliveTimeout) * time.Second)
 	}
-	up.Put(time.Duration(x.res.KeepAliveTimeout) * time.Second)
 }
 
 func (x *exchange) leaveSlot() {

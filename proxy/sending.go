@@ -10,7 +10,7 @@ import (
 // write.
 type sending struct {
 	failure  failure // on the caller's side: the request never was whole
-	stopped  bool    // the upstream took no more of it, or had answered already
+	whole    bool    // all of the request was written
 	received int64   // bytes of the body behind the prefix
 	at       time.Time
 }
@@ -23,11 +23,23 @@ func (x *exchange) startSending(o outlet) {
 	x.rest = rest
 	go func() {
 		s := x.sendRest(o)
-		rest <- s
-		if s.failure.failed() {
-			up.SetReadDeadline(past) //nolint:errcheck // no answer to half a request is worth waiting for
+		hopeless := s.failure.failed() && x.phase.Load() == awaited
+		rest <- s // from here on x may be another exchange
+		if hopeless {
+			up.SetReadDeadline(past) //nolint:errcheck // no answer to half a request will come
 		}
 	}()
+}
+
+// allowSending gives the upstream its time to take what is written next, unless
+// nothing more need be.
+func (x *exchange) allowSending() {
+	x.up.SetWriteDeadline(time.Now().Add(x.l.ResponseTimeout)) //nolint:errcheck // the write will say it
+	// stopSending and cut note first and move the deadline then: what was
+	// overwritten here is seen here.
+	if x.phase.Load() == ended || x.c.srv.hard.Err() != nil {
+		x.up.SetWriteDeadline(past) //nolint:errcheck // the write will say it
+	}
 }
 
 // sendRest shares with receive only what neither modifies.
@@ -43,7 +55,7 @@ func (x *exchange) sendRest(o outlet) (s sending) {
 			s.failure = x.requestFailure(err)
 			return s
 		}
-		x.up.SetWriteDeadline(time.Now().Add(x.l.ResponseTimeout)) //nolint:errcheck // the write will say it
+		x.allowSending()
 		if err == io.EOF {
 			o.end()
 			break
@@ -52,7 +64,7 @@ func (x *exchange) sendRest(o outlet) (s sending) {
 		o.piece(data)
 		o.flush()
 	}
-	s.stopped = o.err != nil
+	s.whole = o.err == nil
 	s.at = time.Now()
 	x.expectAnswer(s.at)
 	return s
@@ -83,9 +95,10 @@ func (x *exchange) stopSending() {
 	if x.rest == nil {
 		return
 	}
+	x.phase.Store(ended)
 	x.c.sock.end(endReading)
 	x.up.SetWriteDeadline(past) //nolint:errcheck // the connection is not used again
 	s := <-x.rest
-	s.failure, s.stopped = failure{}, true // by us
+	s.failure = failure{} // by us
 	x.collect(s)
 }

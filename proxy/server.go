@@ -2,13 +2,13 @@ package proxy
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"crypto/tls"
 
 	"github.com/lqproxy/lqproxy/proxy/h1"
 	"github.com/lqproxy/lqproxy/proxy/leqi"
@@ -45,7 +45,7 @@ type Server struct {
 	hard    context.Context // done when drain_timeout has passed
 	cutAll  context.CancelFunc
 	conns   sync.WaitGroup
-	mu      sync.Mutex // guards callers, and the admission of each
+	mu      sync.Mutex // guards callers, and the admission of each until it is settled
 	callers map[*caller]struct{}
 }
 
@@ -195,13 +195,17 @@ func (s *Server) open(tcp *net.TCPConn) {
 	})
 }
 
-// register makes c known, and reports whether there is room for it.
+// register makes c known, and reports whether there is room for it. What is in
+// force is looked up under the lock, here and in settle: a Reload that comes
+// later finds c, and judges it again.
 func (s *Server) register(c *caller) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.callers) >= s.live.Load().Limits.Connections {
+	l := s.live.Load()
+	if len(s.callers) >= l.Limits.Connections {
 		return false
 	}
+	c.balanced = l.Balancers.Contains(c.peer.Addr())
 	s.callers[c] = struct{}{}
 	return true
 }
@@ -213,11 +217,13 @@ func (s *Server) connections() int {
 	return len(s.callers)
 }
 
-// settle makes known who c is, once it is judged.
-func (s *Server) settle(c *caller, a admission) {
+// settle makes known who c is, and judges it by what it returns.
+func (s *Server) settle(c *caller, source netip.AddrPort) *live {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c.admission = a
+	l := s.live.Load()
+	c.source, c.role = source, l.judge(source.Addr())
+	return l
 }
 
 func (s *Server) unregister(c *caller) {

@@ -30,7 +30,18 @@ const (
 	goOn       int32 = iota
 	endIdle          // as soon as it is between exchanges
 	endReading       // also while a request is not wholly received
+	endNow           // whatever it does; what is still to be said has lastWords
 )
+
+// lastWords is how long the last answer may take on a connection that was asked
+// to end at once.
+const lastWords = time.Second
+
+// errHello is a TLS ClientHello where a request should begin.
+var errHello = errors.New("a TLS ClientHello on the plain port")
+
+// recordHandshake is the first byte of a ClientHello (RFC 8446 section 5.1).
+const recordHandshake = 0x16
 
 // A deadline is a time limit for one direction of a connection, told to the
 // system only when it moved by deadlineSlack.
@@ -76,10 +87,11 @@ type socket struct {
 // An arrival is the outcome of a read inside RawConn.Read, which would
 // allocate if it were in variables of the caller.
 type arrival struct {
-	in   *h1.Reader
-	read func(fd uintptr) bool
-	n    int
-	err  error
+	in    *h1.Reader
+	read  func(fd uintptr) bool
+	n     int
+	err   error
+	first byte
 }
 
 func newSocket(tcp *net.TCPConn) (*socket, error) {
@@ -108,9 +120,7 @@ func (s *socket) readUntil(t time.Time) error {
 // errEnded, and those of the network.
 func (s *socket) Read(p []byte) (int, error) {
 	if len(s.pending) > 0 {
-		n := copy(p, s.pending)
-		s.pending = s.pending[n:]
-		return n, nil
+		return s.takePending(p), nil
 	}
 	limit := s.readLimit
 	if s.readProgress > 0 {
@@ -125,6 +135,17 @@ func (s *socket) Read(p []byte) (int, error) {
 			return n, s.because(err)
 		}
 	}
+}
+
+// takePending takes what came behind a PROXY header, and lets go of its buffer
+// with the last of it.
+func (s *socket) takePending(p []byte) int {
+	n := copy(p, s.pending)
+	s.pending = s.pending[n:]
+	if len(s.pending) == 0 {
+		s.pending = nil
+	}
+	return n
 }
 
 // retry reports whether a read that failed with err should be tried again:
@@ -144,21 +165,43 @@ func (s *socket) because(err error) error {
 	return err
 }
 
-// Write writes all of p as long as the caller takes some of it in time.
+// Write writes all of p as long as the caller takes some of it in time. On a
+// connection that was asked to end at once it has lastWords for all of p, and
+// then fails with errEnded.
 func (s *socket) Write(p []byte) (int, error) {
 	written := 0
 	for {
-		if s.writing.move(time.Now().Add(s.writeProgress)) {
-			if err := s.TCPConn.SetWriteDeadline(s.writing.set); err != nil {
-				return written, fmt.Errorf("setting the caller's deadline: %w", err)
-			}
+		last, err := s.allowWriting()
+		if err != nil {
+			return written, fmt.Errorf("setting the caller's deadline: %w", err)
 		}
 		n, err := s.TCPConn.Write(p[written:])
 		written += n
-		if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) || n == 0 && !s.writing.early() {
+		switch {
+		case !errors.Is(err, os.ErrDeadlineExceeded): // nil, mostly
+			return written, err
+		case last:
+			return written, errEnded
+		case n == 0 && !s.writing.early() && s.ending.Load() != endNow:
 			return written, err
 		}
 	}
+}
+
+// allowWriting sets the deadline of what is written next, and reports whether
+// it is the last.
+func (s *socket) allowWriting() (last bool, err error) {
+	if s.ending.Load() != endNow && s.writing.move(time.Now().Add(s.writeProgress)) {
+		if err := s.TCPConn.SetWriteDeadline(s.writing.set); err != nil {
+			return false, err
+		}
+	}
+	// end stores first and moves the deadline then: what was overwritten above
+	// is seen here.
+	if s.ending.Load() != endNow {
+		return false, nil
+	}
+	return true, s.TCPConn.SetWriteDeadline(time.Now().Add(lastWords))
 }
 
 // await waits until bytes have arrived, for as long as readLimit says, and
@@ -169,10 +212,9 @@ func (s *socket) await(in *h1.Reader) error {
 		return err
 	}
 	if len(s.pending) > 0 {
-		n := copy(in.Space(), s.pending)
-		in.Filled(n)
-		s.pending = s.pending[n:]
-		return nil
+		space := in.Space()
+		in.Filled(s.takePending(space))
+		return judgeFirst(space[0])
 	}
 	s.ready.in = in
 	for {
@@ -184,21 +226,35 @@ func (s *socket) await(in *h1.Reader) error {
 			return s.because(err)
 		}
 	}
-	if s.ready.err == nil && s.ready.n == 0 {
+	switch {
+	case s.ready.err != nil:
+		return s.ready.err
+	case s.ready.n == 0:
 		return io.EOF
 	}
-	return s.ready.err
+	return judgeFirst(s.ready.first)
+}
+
+func judgeFirst(b byte) error {
+	if b == recordHandshake {
+		return errHello
+	}
+	return nil
 }
 
 // readReady reads once without waiting, in a buffer that is taken only for
 // that long if nothing has come. It reports false if so.
 func (s *socket) readReady(fd uintptr) bool {
 	r := &s.ready
+	space := r.in.Space()
 	for {
-		r.n, r.err = syscall.Read(int(fd), r.in.Space())
+		r.n, r.err = syscall.Read(int(fd), space)
 		if r.err != syscall.EINTR {
 			break
 		}
+	}
+	if r.n > 0 {
+		r.first = space[0]
 	}
 	r.in.Filled(max(r.n, 0))
 	return r.err != syscall.EAGAIN
@@ -207,7 +263,7 @@ func (s *socket) readReady(fd uintptr) bool {
 // ended returns errEnded if the connection was asked to end in the state that
 // it is in.
 func (s *socket) ended() error {
-	if e := s.ending.Load(); e == endReading || e == endIdle && s.idle.Load() {
+	if e := s.ending.Load(); e >= endReading || e == endIdle && s.idle.Load() {
 		return errEnded
 	}
 	return nil
@@ -221,6 +277,9 @@ func (s *socket) end(e int32) {
 	}
 	if s.ended() != nil {
 		s.SetReadDeadline(past) //nolint:errcheck // a closed socket has ended already
+	}
+	if e == endNow {
+		s.SetWriteDeadline(past) //nolint:errcheck // likewise
 	}
 }
 

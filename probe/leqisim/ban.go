@@ -148,7 +148,7 @@ func (b *ban) release() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, c := range b.fillers {
-		c.Close()
+		c.Close() //nolint:errcheck // it was not used
 	}
 	b.fillers = nil
 }

@@ -36,7 +36,7 @@ func newConnection(s *Server, tcp *net.TCPConn) *connection {
 // serve runs the connection to its end.
 func (c *connection) serve() {
 	defer c.server.forget(c)
-	defer c.tcp.Close()
+	defer c.tcp.Close() //nolint:errcheck // mostly closed already
 	if !c.open() {
 		return
 	}

@@ -23,7 +23,7 @@ func (c *connection) fail(k Kind) {
 		c.server.pause(stallLimit)
 	case Reset:
 		c.tcp.SetLinger(0) //nolint:errcheck // without it the caller sees the same but a FIN
-		c.tcp.Close()
+		c.tcp.Close()      //nolint:errcheck // nothing is left to lose
 	case Drop:
 		c.linger()
 	default:
@@ -40,5 +40,5 @@ func (c *connection) linger() {
 		c.tcp.SetReadDeadline(time.Now().Add(lingerLimit))      //nolint:errcheck // the copy fails too
 		io.Copy(io.Discard, io.LimitReader(c.tcp, lingerBytes)) //nolint:errcheck // how it ends does not matter
 	}
-	c.tcp.Close()
+	c.tcp.Close() //nolint:errcheck // all was sent
 }

@@ -177,7 +177,7 @@ func (s *Server) Close() error {
 		err = s.listener.Close()
 		s.mu.Lock()
 		for c := range s.connections {
-			c.tcp.Close() // its goroutine sees the error
+			c.tcp.Close() //nolint:errcheck // its goroutine sees the error
 		}
 		s.mu.Unlock()
 	}
@@ -208,14 +208,14 @@ func (s *Server) accept() {
 // welcome starts the goroutine of a connection, unless it is the ban's own or the server closes.
 func (s *Server) welcome(tcp *net.TCPConn) {
 	if s.ban.owns(addrPort(tcp.RemoteAddr())) {
-		tcp.Close()
+		tcp.Close() //nolint:errcheck // it was not used
 		return
 	}
 	c := newConnection(s, tcp)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		tcp.Close()
+		tcp.Close() //nolint:errcheck // it was not used
 		return
 	}
 	s.connections[c] = struct{}{}

@@ -151,6 +151,8 @@ func TestAnswers(t *testing.T) {
 		{"unknown path", post("/lqpt/access/v2/invoke/202007/CXKYSL", "x"), failureOf("ResourceNotFound", "200", "资源不存在")},
 		{"path too long", post(probePath+"/more", "x"), failureOf("ResourceNotFound", "200", "资源不存在")},
 		{"double slash", post("//access/v2/invoke/202007/CXKYSL", "x"), failureOf("ResourceNotFound", "200", "资源不存在")},
+		{"no service", post("/access/v2/invoke/202007//", "x"), failureOf("ResourceNotFound", "200", "资源不存在")},
+		{"encoded service", post("/access/v2/invoke/202007/CX%4bYSL", "x"), failureOf("ResourceNotFound", "200", "资源不存在")},
 		{"method", strings.Replace(post(probePath, "x"), "POST", "PUT", 1), failureOf("ResourceNotFound", "200", "资源不存在")},
 	}
 	for _, tt := range tests {
@@ -178,31 +180,37 @@ func TestAnswerBytes(t *testing.T) {
 	}{
 		{"plain", Behaviour{}, head + sized(successOf(1))},
 		{
-			"403", Behaviour{Status: 403},
+			"403",
+			Behaviour{Status: 403},
 			"HTTP/1.1 403 Forbidden\r\nDate: D\r\nContent-Type: text/plain;charset=UTF-8\r\n" +
 				"Content-Length: 31\r\nConnection: close\r\n\r\n403:Forbidden, Connection:Close",
 		},
 		{"other status", Behaviour{Status: 502, Body: []byte("x")}, "HTTP/1.1 502 Bad Gateway\r\n" + head[17:] + "Content-Length: 1\r\n\r\nx"},
 		{"no content", Behaviour{Status: 204}, "HTTP/1.1 204 No Content\r\n" + head[17:] + "\r\n"},
 		{
-			"code", Behaviour{Code: "4067"},
+			"code",
+			Behaviour{Code: "4067"},
 			head + sized(failureOf("4067", "4067", "当前请求来源IP与企业备案出口IP不一致")),
 		},
 		{
-			"flow control", Behaviour{Limit: 7},
+			"flow control",
+			Behaviour{Limit: 7},
 			head + sized(`{"body":"当前访问请求较多，请5分钟后重试，将访问并发控制在7以内","httpStatusCode":"200"}`),
 		},
 		{
-			"chunked", Behaviour{Body: []byte("abcd"), Framing: Chunked},
+			"chunked",
+			Behaviour{Body: []byte("abcd"), Framing: Chunked},
 			head + "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n2\r\ncd\r\n0\r\n\r\n",
 		},
 		{"close-delimited", Behaviour{Body: []byte("abcd"), Framing: Closing}, head + "Connection: close\r\n\r\nabcd"},
 		{
-			"keep-alive time", Behaviour{Body: []byte("x"), Fields: []string{"Keep-Alive: timeout=5"}},
+			"keep-alive time",
+			Behaviour{Body: []byte("x"), Fields: []string{"Keep-Alive: timeout=5"}},
 			head + "Content-Length: 1\r\nKeep-Alive: timeout=5\r\n\r\nx",
 		},
 		{
-			"interim answers", Behaviour{Body: []byte("x"), Interim: "HTTP/1.1 102 Processing\r\n\r\n"},
+			"interim answers",
+			Behaviour{Body: []byte("x"), Interim: "HTTP/1.1 102 Processing\r\n\r\n"},
 			"HTTP/1.1 102 Processing\r\n\r\n" + head + "Content-Length: 1\r\n\r\nx",
 		},
 		{"malformed", Behaviour{Raw: "HTTP/1.1 200\r\n : \x00"}, "HTTP/1.1 200\r\n : \x00"},

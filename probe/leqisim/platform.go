@@ -84,15 +84,15 @@ func (x *Exchange) locate(segments []string) {
 		x.Environment = ""
 		return
 	}
-	if service == "" || strings.ContainsFunc(service+ability, notInCode) {
+	if service == "" || strings.ContainsFunc(service+ability, func(c rune) bool { return c != '_' && !alphanumeric(c) }) {
 		x.Environment = ""
 		return
 	}
 	x.Ability, x.Service = ability, service
 }
 
-func notInCode(c rune) bool {
-	return !('A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '_')
+func alphanumeric(c rune) bool {
+	return 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' || '0' <= c && c <= '9'
 }
 
 // verdict returns the code and, for a text that has no code, the text that the platform answers to x with.

@@ -329,7 +329,6 @@ func equalFold(a, b string) bool {
 
 func isToken(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(c rune) bool {
-		return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' ||
-			strings.ContainsRune("!#$%&'*+-.^_`|~", c))
+		return !alphanumeric(c) && !strings.ContainsRune("!#$%&'*+-.^_`|~", c)
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -25,7 +26,7 @@ func TestScenarios(t *testing.T) {
 			t.Errorf("FindScenario(%s) = %s, %v", s.Name, got.Name, err)
 		}
 	}
-	for _, name := range strings.Fields("ok forbidden flapping ip-not-filed wrong-key limited slow stalled reset truncated gzip banned " +
+	for name := range strings.FieldsSeq("ok forbidden flapping ip-not-filed wrong-key limited slow stalled reset truncated gzip banned " +
 		"certificate-rotated no-names rsa-only close-idle malformed wrong-path") {
 		if !names[name] {
 			t.Errorf("no scenario %s", name)
@@ -91,7 +92,7 @@ func TestGuideLines(t *testing.T) {
 		{"-H", "sxcsbz:1", "https://" + s.Address().String() + "/access/newsandbox/v2/invoke/202007/CXKYSL"},
 		{"https://" + s.Address().String() + "/access/v2/invoke/202007/CXKYSL"},
 	} {
-		args := append(common[:len(common):len(common)], more...)
+		args := slices.Concat(common, more)
 		out, err := exec.CommandContext(t.Context(), curl, args...).CombinedOutput()
 		if err != nil || !strings.Contains(string(out), "json数据格式不正确") {
 			t.Errorf("curl %s = %s, %v, want json数据格式不正确 in it", strings.Join(args, " "), out, err)

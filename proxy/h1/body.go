@@ -25,6 +25,8 @@ type body struct {
 // A piece is a part of the decoded body.
 type piece struct{ off, end int }
 
+func (p piece) len() int { return p.end - p.off }
+
 // A step is where in a chunked body the reader stands (RFC 9112 section 7.1).
 type step uint8
 
@@ -62,12 +64,11 @@ func (r *Reader) Prefix(n int) (prefix []byte, whole bool, err error) {
 		return r.bytes(r.prefix.off, r.prefix.end), false, nil
 	}
 	for !r.whole {
-		end := r.piece.off + n
-		if err := r.decode(end - r.piece.end); err != nil {
+		if err := r.decode(n - r.piece.len()); err != nil {
 			return nil, false, err
 		}
 		// A chunked body may be at its end without being known to be.
-		want := r.piece.off + n - r.piece.end
+		want := n - r.piece.len()
 		if r.whole || want <= 0 && r.left > 0 {
 			break
 		}
@@ -107,7 +108,7 @@ func (r *Reader) Ready() ([]byte, error) {
 	r.piece = piece{r.prefix.end, r.prefix.end}
 	err := r.decode(math.MaxInt)
 	switch {
-	case r.piece.end > r.piece.off:
+	case r.piece.len() > 0:
 		return r.bytes(r.piece.off, r.piece.end), nil // err is for the next call
 	case err == nil && r.whole:
 		return nil, io.EOF
@@ -167,8 +168,8 @@ func (r *Reader) decode(limit int) error {
 // returns their number. An empty piece begins where they are, so that only the
 // data of further chunks are moved.
 func (r *Reader) take(limit int) int {
-	n := int(min(int64(limit), int64(r.end-r.raw), r.left))
-	if n > 0 && r.piece.off == r.piece.end {
+	n := int(min(int64(max(limit, 0)), int64(r.end-r.raw), r.left))
+	if n > 0 && r.piece.len() == 0 {
 		r.piece = piece{r.raw, r.raw}
 	}
 	if r.piece.end < r.raw {

@@ -24,10 +24,7 @@ func (q *Request) AppendForward(dst []byte, host string, drop Names, out Framing
 		f := &q.Fields[i]
 		switch f.Kind {
 		case Host:
-			dst = append(dst, q.Bytes(f.Name)...)
-			dst = append(dst, ": "...)
-			dst = append(dst, host...)
-			dst = append(dst, "\r\n"...)
+			dst = appendField(dst, q.Bytes(f.Name), host)
 		case ContentLength, TransferEncoding:
 			dst = q.appendFraming(dst, f, out)
 		case Other:
@@ -71,7 +68,7 @@ func (p *Response) AppendForward(dst []byte, out Framing, e Ending) []byte {
 		}
 	}
 	if !framed {
-		dst = appendFramingField(dst, out)
+		dst = p.appendFraming(dst, nil, out)
 	}
 	dst = e.Append(dst)
 	return append(dst, "\r\n"...)
@@ -93,21 +90,15 @@ func (e Ending) Append(dst []byte) []byte {
 	return dst
 }
 
-// appendFraming appends the framing field f as it came if it still holds, and
-// otherwise the one that does.
+// appendFraming appends the field that announces out: f as it came, if that
+// still holds.
 func (h *Head) appendFraming(dst []byte, f *Field, out Framing) []byte {
-	if out == h.Framing {
+	switch {
+	case f != nil && out == h.Framing:
 		return h.appendLine(dst, f)
-	}
-	return appendFramingField(dst, out)
-}
-
-// appendFramingField appends the field that announces out, if one does.
-func appendFramingField(dst []byte, out Framing) []byte {
-	switch out.Kind {
-	case Chunked:
+	case out.Kind == Chunked:
 		return appendField(dst, "Transfer-Encoding", "chunked")
-	case Length:
+	case out.Kind == Length:
 		dst = append(dst, "Content-Length: "...)
 		dst = strconv.AppendInt(dst, out.Length, 10)
 		return append(dst, "\r\n"...)
@@ -121,7 +112,7 @@ func (h *Head) appendLine(dst []byte, f *Field) []byte {
 	return append(dst, "\r\n"...)
 }
 
-func appendField(dst []byte, name, value string) []byte {
+func appendField[N []byte | string](dst []byte, name N, value string) []byte {
 	dst = append(dst, name...)
 	dst = append(dst, ": "...)
 	dst = append(dst, value...)

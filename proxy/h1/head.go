@@ -2,6 +2,8 @@ package h1
 
 import (
 	"bytes"
+	"cmp"
+	"iter"
 	"strconv"
 )
 
@@ -114,14 +116,20 @@ func judgeField(line []byte) (colon int, err error) {
 // value returns the value of f.
 func (h *Head) value(f *Field) []byte { return h.Bytes(f.Value) }
 
-// unique returns the only field of a kind, nil when there is none.
-func (h *Head) unique(kind Kind) (*Field, error) {
-	var found *Field
-	for i := range h.Fields {
-		f := &h.Fields[i]
-		if f.Kind != kind {
-			continue
+// ofKind are the fields of a kind.
+func (h *Head) ofKind(kind Kind) iter.Seq[*Field] {
+	return func(yield func(*Field) bool) {
+		for i := range h.Fields {
+			if f := &h.Fields[i]; f.Kind == kind && !yield(f) {
+				return
+			}
 		}
+	}
+}
+
+// unique returns the only field of a kind, nil when there is none.
+func (h *Head) unique(kind Kind) (found *Field, err error) {
+	for f := range h.ofKind(kind) {
 		if found != nil {
 			return nil, refuse(Malformed, "repeated", h.Bytes(f.Name))
 		}
@@ -156,12 +164,10 @@ func (h *Head) judgeFraming() error {
 	return err
 }
 
-// maxLengthDigits keeps a Content-Length within int64.
-const maxLengthDigits = 18
-
-// parseLength reads a Content-Length (RFC 9110 section 8.6): digits alone.
+// parseLength reads a Content-Length (RFC 9110 section 8.6): digits alone, and
+// no more than an int64 is sure to hold.
 func parseLength(b []byte) (int64, error) {
-	if !isAll(b, digitByte) || len(b) > maxLengthDigits {
+	if !isAll(b, digitByte) || len(b) > 18 {
 		return 0, refuse(Malformed, "Content-Length", b)
 	}
 	return parseDigits(b, 10), nil
@@ -184,14 +190,8 @@ var essential = NewNames("Host", "Content-Length", "Transfer-Encoding", "Content
 func (h *Head) judgeConnection(protected Names) error {
 	var closes, stays bool
 	var bad error
-	for i := range h.Fields {
-		if h.Fields[i].Kind != Connection {
-			continue
-		}
-		list, more := h.value(&h.Fields[i]), true
-		for more {
-			var option []byte
-			option, list, more = cutElement(list)
+	for f := range h.ofKind(Connection) {
+		for option := range elements(h.value(f)) {
 			switch {
 			case len(option) == 0:
 			case equalFold(option, "close"):
@@ -199,9 +199,7 @@ func (h *Head) judgeConnection(protected Names) error {
 			case equalFold(option, "keep-alive"):
 				stays = true
 			default:
-				if err := h.dropNamed(option, protected); err != nil {
-					bad = err
-				}
+				bad = cmp.Or(bad, h.dropNamed(option, protected))
 			}
 		}
 	}
@@ -217,22 +215,24 @@ func (h *Head) dropNamed(name []byte, protected Names) error {
 	if essential.Contains(name) || protected.Contains(name) {
 		return refuse(Malformed, "Connection names", name)
 	}
-	for i := range h.Fields {
-		f := &h.Fields[i]
-		if f.Kind == Other && bytes.EqualFold(h.Bytes(f.Name), name) { // both are ASCII
+	for f := range h.ofKind(Other) {
+		if bytes.EqualFold(h.Bytes(f.Name), name) { // both are ASCII
 			f.Kind = Dropped
 		}
 	}
 	return nil
 }
 
-// cutElement returns the first element of a list (RFC 9110 section 5.6.1)
-// without the whitespace around it, and what is behind its comma.
-func cutElement(list []byte) (element, rest []byte, more bool) {
-	if i := bytes.IndexByte(list, ','); i >= 0 {
-		return trim(list[:i]), list[i+1:], true
+// elements are those of a list (RFC 9110 section 5.6.1), without the whitespace
+// around them.
+func elements(list []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for element := range bytes.SplitSeq(list, []byte(",")) {
+			if !yield(trim(element)) {
+				return
+			}
+		}
 	}
-	return trim(list), nil, false
 }
 
 // trim returns b without the spaces and tabs around it.

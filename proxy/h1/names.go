@@ -145,7 +145,10 @@ func lower(c byte) byte {
 	return c
 }
 
-// hasPrefixFold reports whether b begins with prefix, whatever its case.
-func hasPrefixFold(b []byte, prefix string) bool {
-	return len(b) >= len(prefix) && equalFold(b[:len(prefix)], prefix)
+// cutPrefixFold returns what follows prefix, whatever its case, in b.
+func cutPrefixFold(b []byte, prefix string) (rest []byte, found bool) {
+	if len(b) < len(prefix) || !equalFold(b[:len(prefix)], prefix) {
+		return nil, false
+	}
+	return b[len(prefix):], true
 }

@@ -77,24 +77,22 @@ func (q *Request) parseLine(end int) (authority []byte, err error) {
 // cutAuthority turns a target in absolute-form into origin-form (RFC 9112
 // section 3.2.2).
 func (q *Request) cutAuthority() (authority []byte, err error) {
-	target := q.Target()
-	scheme := len("http://")
-	switch {
-	case hasPrefixFold(target, "http://"):
-	case hasPrefixFold(target, "https://"):
-		scheme = len("https://")
-	default:
-		return nil, refuse(Malformed, "target is neither origin-form nor absolute-form:", beforeQuery(target))
+	rest, found := cutPrefixFold(q.Target(), "http://")
+	if !found {
+		rest, found = cutPrefixFold(q.Target(), "https://")
 	}
-	length := bytes.IndexAny(target[scheme:], "/?")
+	if !found {
+		return nil, refuse(Malformed, "target is neither origin-form nor absolute-form:", q.Path())
+	}
+	length := bytes.IndexAny(rest, "/?")
 	if length < 0 {
-		length = len(target) - scheme
+		length = len(rest)
 	}
-	authority = target[scheme : scheme+length]
+	authority = rest[:length]
 	if len(authority) == 0 || !isHost(authority) {
 		return nil, refuse(Malformed, "authority of target", authority)
 	}
-	q.target.Off += uint32(scheme + length)
+	q.target.Off = q.target.End - uint32(len(rest)-length)
 	return authority, nil
 }
 
@@ -202,11 +200,7 @@ func isPort(b []byte) bool {
 // judgeExpect reads the Expect fields (RFC 9110 section 10.1.1). The one
 // expectation that exists is ignored in HTTP/1.0, and where no body is to come.
 func (q *Request) judgeExpect() error {
-	for i := range q.Fields {
-		f := &q.Fields[i]
-		if f.Kind != Expect {
-			continue
-		}
+	for f := range q.ofKind(Expect) {
 		if !equalFold(q.value(f), "100-continue") {
 			return refuse(BadExpectation, "Expect", q.value(f))
 		}

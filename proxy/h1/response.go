@@ -126,7 +126,8 @@ func (p *Response) judge(method []byte, rules *Rules) error {
 		p.Framing.Kind = UntilClose
 		p.KeepAlive = false
 	}
-	p.judgeRest()
+	p.readTimeout()
+	p.dropOwn()
 	return nil
 }
 
@@ -138,59 +139,44 @@ func (p *Response) isBodiless() bool { return p.Status < 200 || p.Status == 204 
 // section 6.3): the first stays.
 func (p *Response) mergeLengths() error {
 	var first []byte
-	for i := range p.Fields {
-		f := &p.Fields[i]
-		if f.Kind != ContentLength {
-			continue
-		}
+	for f := range p.ofKind(ContentLength) {
 		if first != nil {
 			f.Kind = Dropped
 		}
-		list, more := p.value(f), true
-		for more {
-			var length []byte
-			length, list, more = cutElement(list)
+		for length := range elements(p.value(f)) {
 			if first == nil {
 				first = length
-				if more {
-					f.Value.End = f.Value.Off + uint32(len(length))
-					f.end = f.Value.End
-				}
 			}
 			if !bytes.Equal(length, first) {
 				return refuse(Malformed, "another Content-Length", length)
 			}
 		}
+		if len(first) < len(p.value(f)) {
+			f.Value.End = f.Value.Off + uint32(len(first))
+			f.end = f.Value.End
+		}
 	}
 	return nil
 }
 
-// judgeRest reads Keep-Alive, and drops fields that only lqproxy itself may add.
-func (p *Response) judgeRest() {
-	for i := range p.Fields {
-		f := &p.Fields[i]
-		switch {
-		case f.Kind == KeepAlive:
-			p.readTimeout(p.value(f))
-		case f.Kind == Other && hasPrefixFold(p.Bytes(f.Name), "X-Lqproxy-"):
-			f.Kind = Dropped
+// readTimeout looks for timeout= in Keep-Alive (RFC 2068 section 19.7.1). What
+// it cannot read it passes over: the field is only advice.
+func (p *Response) readTimeout() {
+	for f := range p.ofKind(KeepAlive) {
+		for element := range elements(p.value(f)) {
+			seconds, found := cutPrefixFold(element, "timeout=")
+			if found && isAll(seconds, digitByte) && len(seconds) < 10 {
+				p.KeepAliveTimeout = parseDigits(seconds, 10)
+			}
 		}
 	}
 }
 
-// readTimeout looks for timeout= in a Keep-Alive field (RFC 2068 section
-// 19.7.1). What it cannot read it passes over: the field is only advice.
-func (p *Response) readTimeout(list []byte) {
-	const parameter, maxDigits = "timeout=", 9
-	for more := true; more; {
-		var element []byte
-		element, list, more = cutElement(list)
-		if !hasPrefixFold(element, parameter) {
-			continue
-		}
-		seconds := element[len(parameter):]
-		if isAll(seconds, digitByte) && len(seconds) <= maxDigits {
-			p.KeepAliveTimeout = parseDigits(seconds, 10)
+// dropOwn drops the fields that only lqproxy itself may add.
+func (p *Response) dropOwn() {
+	for f := range p.ofKind(Other) {
+		if _, own := cutPrefixFold(p.Bytes(f.Name), "X-Lqproxy-"); own {
+			f.Kind = Dropped
 		}
 	}
 }

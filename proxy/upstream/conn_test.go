@@ -210,12 +210,36 @@ func TestCloseDoesNotWaitForAPeerThatDoesNotRead(t *testing.T) {
 	}
 }
 
-// fill writes until c takes no more.
+// As the reply to a key update: crypto/tls writes it while it holds the lock
+// that Close needs.
+func TestLastWordsEndAWriteUnderWay(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	p := newPeer(t, "127.0.0.1:0", testConfig(t), func(*tls.Conn) { <-release })
+	t.Cleanup(func() { close(release) })
+	c := mustGet(t, newUpstream(t, options(p.addr)))
+	defer c.Abort()
+	fill(t, c.sock.TCPConn)
+	failed := make(chan error, 1)
+	go func() {
+		_, err := c.sock.Write(make([]byte, 64<<20))
+		failed <- err
+	}()
+	c.sock.lastWords()
+	if err := <-failed; err == nil {
+		t.Error("Write() succeeded, want an error")
+	}
+}
+
+// fill writes until c takes no more: the peer's window grows for a while.
 func fill(t *testing.T, c *net.TCPConn) {
 	t.Helper()
-	c.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
-	if _, err := c.Write(make([]byte, 64<<20)); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Fatalf("Write() = %v, want a full socket", err)
+	for n := 1; n > 0; {
+		c.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
+		var err error
+		if n, err = c.Write(make([]byte, 64<<20)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatalf("Write() = %v, want a full socket", err)
+		}
 	}
 	c.SetWriteDeadline(time.Time{})
 }

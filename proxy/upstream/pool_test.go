@@ -90,12 +90,13 @@ func TestGetRefusesWhatTheExchangeLeftBehind(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		records []string
-		read    int // bytes asked for
-		want    int // bytes got
+		raw     []byte // after them
+		read    int    // bytes asked for
+		want    int    // bytes got
 	}{
-		{"a byte of the record", []string{"two"}, 2, 2},
-		{"a record that came with it", []string{"one", "more"}, 16, 3},
-		{"an empty record and another that came with it", []string{"one", "", "more"}, 16, 3},
+		{"a byte of the record", []string{"two"}, nil, 2, 2},
+		{"a record that came with it", []string{"one", "more"}, nil, 16, 3},
+		{"half a record that came with it", []string{"one"}, []byte{23, 3, 3, 0, 99}, 16, 3},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -106,6 +107,7 @@ func TestGetRefusesWhatTheExchangeLeftBehind(t *testing.T) {
 				for _, r := range tt.records {
 					c.Write([]byte(r))
 				}
+				c.NetConn().Write(tt.raw)
 				written <- struct{}{}
 				io.Copy(io.Discard, c)
 			})
@@ -241,6 +243,26 @@ func TestIdleConnectionsEndAtTheirTime(t *testing.T) {
 			if got := u.Status().Idle; got != tt.idle {
 				t.Errorf("after %v: idle = %d, want %d", tt.after, got, tt.idle)
 			}
+		}
+	})
+}
+
+func TestGetRefusesWhatIsOverdue(t *testing.T) {
+	p := newPeer(t, "127.0.0.1:0", testConfig(t), echo)
+	synctest.Test(t, func(t *testing.T) {
+		o := options(p.addr)
+		o.IdleTimeout = 15 * time.Second
+		u := newUpstream(t, o) // without Run nobody ends it at its time
+		for _, tt := range []struct {
+			idle time.Duration
+			want bool
+		}{{0, false}, {15*time.Second - 1, true}, {15 * time.Second, false}} {
+			time.Sleep(tt.idle)
+			c := mustGet(t, u)
+			if c.Reused() != tt.want {
+				t.Errorf("after %v: Reused() = %v, want %v", tt.idle, c.Reused(), tt.want)
+			}
+			c.Put(0)
 		}
 	})
 }
