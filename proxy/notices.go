@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/lqproxy/lqproxy/proxy/allow"
 	"github.com/lqproxy/lqproxy/proxy/leqi"
 	"go.uber.org/zap"
 )
@@ -25,6 +26,13 @@ const (
 	noticeEvery  = 10 * time.Minute // an event that goes on
 	refusedEvery = time.Second      // connections refused for one reason
 	refusedBurst = 10
+	rewriteEvery = 24 * time.Hour // that sources seem to be rewritten
+)
+
+// What must be seen before sources are said to be rewritten.
+const (
+	rewriteTime     = 10 * time.Minute
+	rewriteAttempts = 20
 )
 
 // notices says in the error log what an operator should hear of, each thing at
@@ -34,6 +42,7 @@ type notices struct {
 
 	forbidden, notFiled, limited pace
 	accept                       pace
+	rewrite                      rewriting
 	refusals                     map[Reason]*burst // never modified
 }
 
@@ -95,6 +104,45 @@ func (n *notices) event(p *pace, event, message string, x *exchange) {
 func advice(code string) string {
 	m, _ := leqi.Explain(code)
 	return m.Advice
+}
+
+// sourceSeen takes note of who calls, or tries to. Where public sources are
+// admitted but only private ones are seen, a device in between rewrites their
+// addresses, and the source set means nothing.
+func (n *notices) sourceSeen(l *live, source netip.Addr) {
+	if l.expectsPublic && n.rewrite.seems(time.Now(), source) {
+		n.log.Warn("public sources are expected, and every caller has a private address",
+			zap.String(keyEvent, EventSourceRewrite),
+			zap.String(keySource, source.String()),
+			zap.String(keyHint, "前置设备（NAT、负载均衡或 WAF）改写了来源地址，来源名单无法生效。请让设备保留来源地址，或配置 listen.proxy_protocol_from 或 listen.forwarded_for_from。"))
+	}
+}
+
+// A rewriting notices that all sources are private.
+type rewriting struct {
+	public atomic.Bool // one was not, and nothing else matters
+
+	mu       sync.Mutex // guards all below
+	since    time.Time
+	attempts int
+	said     pace
+}
+
+// seems takes note of source, and reports whether it is time to say it.
+func (r *rewriting) seems(now time.Time, source netip.Addr) bool {
+	if r.public.Load() {
+		return false
+	}
+	if !allow.Private(source) {
+		r.public.Store(true)
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.attempts++; r.attempts == 1 {
+		r.since = now
+	}
+	return r.attempts >= rewriteAttempts && now.Sub(r.since) >= rewriteTime && r.said.due(now, rewriteEvery)
 }
 
 // A pace lets something happen once in a while.

@@ -67,6 +67,8 @@ type live struct {
 	answer    h1.Rules
 	drop      h1.Names
 	unitNames map[string]string // by id
+
+	expectsPublic bool // a source is a public address
 }
 
 func newLive(o Options, up *upstream.Upstream, t *tls.Config) *live {
@@ -86,6 +88,8 @@ func newLive(o Options, up *upstream.Upstream, t *tls.Config) *live {
 		answer:    h1.Rules{HeadSize: answerHeadSize, FieldCount: answerFieldCount},
 		drop:      h1.NewNames(o.DropFields...),
 		unitNames: make(map[string]string, len(o.Units)),
+
+		expectsPublic: o.Sources.PublicIPv4() > 0, // presets are IPv4
 	}
 	for _, u := range o.Units {
 		if u.Name != "" {

@@ -110,8 +110,13 @@ func exitCodes(c *console) string {
 	} {
 		t.Row(strconv.Itoa(code), c.In(meaning))
 	}
+	return titled(c, words.ExitHeading, t)
+}
+
+// titled is a table below its title, for the help of a command.
+func titled(c *console, title words.Text, t words.Table) string {
 	var b strings.Builder
-	b.WriteString(c.In(words.ExitHeading) + "\n")
+	b.WriteString(c.In(title) + "\n")
 	t.WriteTo(&b) //nolint:errcheck // a Builder takes everything
 	return b.String()
 }

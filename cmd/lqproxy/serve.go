@@ -17,6 +17,7 @@ func newServe(c *console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve [-c FILE] [-i NAME] [--allow-root]",
 		Short: c.In(words.ShortServe),
+		Long:  signalTable(c),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if c.uid == 0 && !allowRoot {
 				return c.usage(c.In(words.ServeRoot), c.In(words.ServeRootHint))
@@ -27,6 +28,15 @@ func newServe(c *console) *cobra.Command {
 	s.add(c, cmd.Flags())
 	cmd.Flags().BoolVar(&allowRoot, "allow-root", false, c.In(words.FlagAllowRoot))
 	return cmd
+}
+
+// signalTable says what serve does at which signal.
+func signalTable(c *console) string {
+	t := words.Table{Indent: 2}
+	t.Row("TERM, INT", c.In(words.SignalStop))
+	t.Row("HUP", c.In(words.SignalReload))
+	t.Row("USR1", c.In(words.SignalReopen))
+	return titled(c, words.HelpSignals, t)
 }
 
 // serve runs the proxy until ctx is done.
@@ -40,7 +50,7 @@ func serve(ctx context.Context, c *console, s settings) error {
 		Config: cfg, File: s.path(), Instance: s.instance, Build: build(),
 		Stdout: c.stdout, Stderr: c.stderr,
 		OnReady: func() {
-			c.Note(words.ServeReady, strings.Join(d.Addresses(), ", "), d.Status().Upstream.Host, urls(d.AdminAddresses()))
+			c.Note(words.ServeReady, strings.Join(d.Addresses(), ", "), d.Status().Target, urls(d.AdminAddresses()))
 		},
 		OnStopping: func(cause error) { c.Note(words.ServeStopping, cause) },
 	})

@@ -2,7 +2,10 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
 	"regexp"
+	"slices"
 
 	"github.com/lqproxy/lqproxy/cmd/internal/words"
 	"github.com/lqproxy/lqproxy/configs"
@@ -55,10 +58,13 @@ func (s *settings) judge(c *console) error {
 func configFailure(c *console, file string, err error) *failure {
 	mistakes, ok := errors.AsType[configs.Mistakes](err)
 	if !ok {
+		if path, ok := errors.AsType[*fs.PathError](err); ok {
+			err = fmt.Errorf("%s: %w", file, path.Err) // without the English around it
+		}
 		return &failure{code: exitConfig, text: c.In(words.ConfigUnread, err), hints: []string{c.In(words.ConfigReference)}}
 	}
 	f := &failure{code: exitConfig, text: c.In(words.CheckMistakes, file, len(mistakes)), details: mistakeLines(c, mistakes)}
-	if configs.Has(err, configs.NobodyAdmitted) {
+	if slices.ContainsFunc(mistakes, func(m configs.Mistake) bool { return m.Kind == configs.NobodyAdmitted }) {
 		f.hints = append(f.hints, c.In(words.ConfigSetup))
 	}
 	f.hints = append(f.hints, c.In(words.ConfigReference))

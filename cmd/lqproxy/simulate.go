@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"time"
@@ -17,14 +20,11 @@ func newSimulate(c *console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "simulate [--listen ADDRESS] [--scenario SCENARIO]",
 		Short: c.In(words.ShortSimulate),
-		Long:  c.In(words.SimulateScenarios) + "\n" + strings.Join(scenarioLines(c), "\n") + "\n",
+		Long:  titled(c, words.SimulateScenarios, scenarioTable(c)),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := leqisim.FindScenario(scenario)
 			if err != nil {
-				return &failure{
-					code: exitUsage, text: c.In(words.SimulateUnknown, scenario),
-					details: append([]string{c.In(words.SimulateKnown)}, scenarioLines(c)...),
-				}
+				return noScenario(c, scenario)
 			}
 			return simulate(cmd.Context(), c, s, listen)
 		},
@@ -34,15 +34,21 @@ func newSimulate(c *console) *cobra.Command {
 	return cmd
 }
 
-// scenarioLines is the table of scenarios, in the language of c.
-func scenarioLines(c *console) []string {
+// scenarioTable is all scenarios in the language of c.
+func scenarioTable(c *console) words.Table {
 	t := words.Table{Indent: 2}
 	for _, s := range leqisim.Scenarios() {
 		t.Row(s.Name, c.In(words.Text{EN: s.English, ZH: s.Chinese}))
 	}
-	var b strings.Builder
-	t.WriteTo(&b) //nolint:errcheck // a Builder takes everything
-	return strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
+	return t
+}
+
+// noScenario is the failure of a name that no scenario has; it lists those there are.
+func noScenario(c *console, name string) error {
+	list := strings.TrimSuffix(titled(c, words.SimulateKnown, scenarioTable(c)), "\n")
+	f := c.usage(c.In(words.SimulateUnknown, name))
+	f.details = strings.Split(list, "\n")
+	return f
 }
 
 // simulate runs s until ctx is done, and prints each exchange.
@@ -53,11 +59,11 @@ func simulate(ctx context.Context, c *console, s leqisim.Scenario, listen string
 	o.OnExchange = func(x leqisim.Exchange) {
 		printing.Lock()
 		defer printing.Unlock()
-		c.Say(words.SimulateExchange, x.Began.Format(time.TimeOnly), x.Method, x.Target, outcome(x))
+		fmt.Fprintln(c.Out, x.Began.Format(time.TimeOnly), x)
 	}
 	sim, err := leqisim.Start(o)
 	if err != nil {
-		return &failure{code: exitFailed, text: err.Error()}
+		return simulateFailure(c, listen, err)
 	}
 	c.Say(words.SimulateReady, sim.Address(), s.Name)
 	if err := sim.Run(ctx); err != nil {
@@ -65,4 +71,12 @@ func simulate(ctx context.Context, c *console, s leqisim.Scenario, listen string
 	}
 	c.Say(words.SimulateEnded, sim.Stats().Requests)
 	return nil
+}
+
+// simulateFailure puts an error of starting into words.
+func simulateFailure(c *console, listen string, err error) error {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return &failure{code: exitFailed, text: c.In(words.SimulateListen, listen, op.Err)}
+	}
+	return err
 }

@@ -5,10 +5,10 @@ import (
 	"math"
 )
 
-// body is the state of a body that is being read. Offsets are relative to the
-// message. In the buffer lie, in this order, the head, the prefix, the piece
-// that was decoded last, and from Reader.raw on what is not yet decoded.
-type body struct {
+// message is what a Reader knows of the message that it reads. Offsets are relative to it. In the buffer lie, in
+// this order, the head, the prefix, the piece that was decoded last, and from Reader.raw on what is yet to decode.
+type message struct {
+	head    *Head // whose bytes move with the buffer; nil until the head is complete
 	kind    FramingKind
 	left    int64 // data bytes to come: of the body, of the current chunk, or unknown and boundless
 	allowed int64 // decoded bytes that chunks may still bring
@@ -37,28 +37,29 @@ const (
 	trailers
 )
 
-// begin prepares b for the body behind a head of headLen bytes.
-func (b *body) begin(f Framing, headLen int, rules *Rules) {
-	*b = body{
-		kind:    f.Kind,
-		left:    f.Length,
-		allowed: math.MaxInt64,
-		trailer: rules.HeadSize,
-		whole:   f.Kind == NoBody || f.Kind == Length && f.Length == 0,
-		piece:   piece{headLen, headLen},
+// beginBody prepares for the body behind the head, which ends at r.raw.
+func (r *Reader) beginBody(trailer int, allowed int64) {
+	framing := r.head.Framing
+	r.message = message{
+		head:    r.head,
+		kind:    framing.Kind,
+		left:    framing.Length,
+		allowed: allowed,
+		trailer: trailer,
+		whole:   framing.Kind == NoBody || framing == Framing{Kind: Length},
+		piece:   piece{r.raw, r.raw},
 	}
-	if f.Kind == UntilClose {
-		b.left = math.MaxInt64
+	if framing.Kind == UntilClose {
+		r.left = math.MaxInt64
 	}
 }
 
 // Whole reports whether the message was read to its end.
 func (r *Reader) Whole() bool { return r.head != nil && r.whole }
 
-// Prefix reads the first n bytes of the decoded body, or all of a shorter one,
-// and reports whether they are the whole. The bytes lie in one piece and are
-// valid until Finish (ask again after Next). To be called before Next, and
-// where it is called again, with no smaller n.
+// Prefix reads the first n bytes of the decoded body, or all of a shorter one, and reports whether they are the
+// whole. The bytes lie in one piece and are valid until Finish (ask again after Next). To be called before Next,
+// and where it is called again, with no smaller n.
 func (r *Reader) Prefix(n int) (prefix []byte, whole bool, err error) {
 	if r.streaming {
 		return r.bytes(r.prefix.off, r.prefix.end), false, nil
@@ -79,9 +80,8 @@ func (r *Reader) Prefix(n int) (prefix []byte, whole bool, err error) {
 	return r.bytes(r.piece.off, r.piece.end), r.whole, nil
 }
 
-// Next returns the next piece of the decoded body behind what Prefix has
-// returned, valid until the next call, and io.EOF after the last. Trailers are
-// read, judged and dropped.
+// Next returns the next piece of the decoded body behind what Prefix has returned, valid until the next call, and
+// io.EOF after the last. Trailers are read, judged and dropped.
 func (r *Reader) Next() ([]byte, error) {
 	for {
 		piece, err := r.Ready()
@@ -94,10 +94,9 @@ func (r *Reader) Next() ([]byte, error) {
 	}
 }
 
-// Ready is Next for a caller that would rather do something else than wait: it
-// never reads from the source, and where Next would it returns an empty piece
-// without an error. Both take as many chunks into a piece as are there, and
-// notice an end that is there: Whole is then true with the last piece.
+// Ready is Next for a caller that would rather do something else than wait: it never reads from the source, and
+// where Next would it returns an empty piece without an error. Both take as many chunks into a piece as are there,
+// and notice an end that is there: Whole is then true with the last piece.
 func (r *Reader) Ready() ([]byte, error) {
 	if r.whole && !r.streaming {
 		return nil, io.EOF
@@ -116,39 +115,30 @@ func (r *Reader) Ready() ([]byte, error) {
 	return nil, err
 }
 
-// readBody reads more of the body, for at most want decoded bytes if that can
-// be known. Closing ends a body that is delimited by it.
+// readBody reads more of the body, for at most want decoded bytes if that can be known. Closing ends a body that is
+// delimited by it.
 func (r *Reader) readBody(want int) error {
-	r.squeeze()
-	err := r.fill(r.roomFor(want))
+	room := minRoom
 	switch {
-	case err != io.EOF:
-		return err
-	case r.kind != UntilClose:
-		return io.ErrUnexpectedEOF
+	case r.kind == Length:
+		room = int(min(int64(want), r.left, streamRoom))
+	case r.full: // the source is likely to fill a large room, too
+		room = streamRoom
 	}
-	r.whole = true
-	return nil
+	r.squeeze()
+	err := r.fill(room)
+	if err == io.EOF {
+		r.whole = true
+		return nil
+	}
+	return err
 }
 
-// squeeze moves what is not yet decoded down to the piece. That is never much:
-// part of a line at most.
+// squeeze moves what is not yet decoded down to the piece. That is never much: part of a line at most.
 func (r *Reader) squeeze() {
 	gap := r.raw - r.piece.end
 	copy(r.bytes(r.piece.end, r.end), r.bytes(r.raw, r.end))
 	r.raw, r.end, r.scanned = r.raw-gap, r.end-gap, r.scanned-gap
-}
-
-// roomFor returns the room to read into. A source that filled the last room is
-// likely to fill a large one.
-func (r *Reader) roomFor(want int) int {
-	switch {
-	case r.kind == Length:
-		return int(min(int64(want), r.left, streamRoom))
-	case r.full:
-		return streamRoom
-	}
-	return minRoom
 }
 
 // decode adds to the piece what is there, and at most limit bytes.
@@ -164,9 +154,8 @@ func (r *Reader) decode(limit int) error {
 	return r.err
 }
 
-// take adds data bytes that are there, at most limit, to the piece, and
-// returns their number. An empty piece begins where they are, so that only the
-// data of further chunks are moved.
+// take adds data bytes that are there, at most limit, to the piece, and returns their number. An empty piece begins
+// where they are, so that only the data of further chunks are moved.
 func (r *Reader) take(limit int) int {
 	n := int(min(int64(max(limit, 0)), int64(r.end-r.raw), r.left))
 	if n > 0 && r.piece.len() == 0 {
@@ -182,11 +171,12 @@ func (r *Reader) take(limit int) int {
 	return n
 }
 
-// decodeChunks is decode for a chunked body. It stops where more bytes are
-// needed, or before data that limit has no place for.
+// decodeChunks is decode for a chunked body. It stops where more bytes are needed, or before data that limit has no
+// place for.
 func (r *Reader) decodeChunks(limit int) error {
 	for !r.whole {
-		found, err := true, error(nil)
+		var err error
+		found := true
 		switch r.step {
 		case chunkSize:
 			found, err = r.readChunkSize()
@@ -196,7 +186,9 @@ func (r *Reader) decodeChunks(limit int) error {
 				r.step = chunkEnd
 			}
 		case chunkEnd:
-			found, err = r.readChunkEnd()
+			if _, found, err = r.line(len("\r\n"), Malformed, false); found {
+				r.step = chunkSize
+			}
 		case trailers:
 			found, err = r.readTrailer()
 		}
@@ -207,8 +199,8 @@ func (r *Reader) decodeChunks(limit int) error {
 	return nil
 }
 
-// A chunk's size has at most 15 hexadecimal digits, so that sums of sizes
-// cannot overflow, and at most 256 bytes of extensions.
+// A chunk's size has at most 15 hexadecimal digits, so that sums of sizes cannot overflow, and at most 256 bytes of
+// extensions.
 const (
 	maxSizeDigits = 15
 	maxExtension  = 256
@@ -235,49 +227,25 @@ func (r *Reader) readChunkSize() (found bool, err error) {
 	return true, nil
 }
 
-// parseChunkSize reads a size and checks its extensions (RFC 9112 section
-// 7.1.1). The whitespace that the RFC calls bad is refused: readers of chunked
-// bodies differ in what they make of it. A refused line may be data, so the
+// parseChunkSize reads a size and checks its extensions (RFC 9112 section 7.1.1). The whitespace that the RFC calls
+// bad is refused: readers of chunked bodies differ in what they make of it. A refused line may be data, so the
 // Error shows one byte of it.
 func parseChunkSize(line []byte) (size int64, err error) {
-	digits := indexOutside(line, hexByte)
-	if digits < 0 {
-		digits = len(line)
-	}
+	digits := leading(line, hexByte)
 	if digits == 0 || digits > maxSizeDigits {
 		return 0, refuse(Malformed, "chunk size beginning with", line[:min(1, len(line))])
 	}
 	extensions := line[digits:]
-	if len(extensions) > maxExtension {
-		return 0, &Error{Malformed, "chunk extensions over 256 bytes"}
-	}
 	if len(extensions) > 0 && extensions[0] != ';' {
 		return 0, refuse(Malformed, "chunk size followed by", extensions[:1])
 	}
-	if i := indexOutside(extensions, valueByte); i >= 0 {
-		return 0, refuse(Malformed, "chunk extension with", extensions[i:i+1])
+	if len(extensions) > maxExtension || leading(extensions, valueByte) < len(extensions) {
+		return 0, &Error{Malformed, "chunk extensions over 256 bytes, or with control bytes"}
 	}
 	return parseDigits(line[:digits], 16), nil
 }
 
-// readChunkEnd reads the CRLF behind the data of a chunk.
-func (r *Reader) readChunkEnd() (found bool, err error) {
-	const crlf = "\r\n"
-	have := r.bytes(r.raw, min(r.end, r.raw+len(crlf)))
-	if string(have) != crlf[:len(have)] {
-		return false, &Error{Malformed, "no CRLF behind the data of a chunk"}
-	}
-	if len(have) < len(crlf) {
-		return false, nil
-	}
-	r.raw += len(crlf)
-	r.scanned = r.raw
-	r.step = chunkSize
-	return true, nil
-}
-
-// readTrailer reads a line of the trailers, or the empty line that ends them
-// and the body.
+// readTrailer reads a line of the trailers, or the empty line that ends them and the body.
 func (r *Reader) readTrailer() (found bool, err error) {
 	begin := r.raw
 	line, found, err := r.line(r.trailer, HeadTooLarge, false)

@@ -8,16 +8,15 @@ type Buffer struct {
 	class int    // index into pools, or -1
 }
 
-// classSizes are the sizes of pooled buffers: a small message; a larger one; a
-// head with a body of 32 KiB; and a body that streams behind both.
+// classSizes are the sizes of pooled buffers: a small message; a larger one; a head with a body of 32 KiB; and a
+// body that streams behind both.
 var classSizes = [...]int{4 << 10, 16 << 10, 48 << 10, 96 << 10}
 
-// pools hold the buffers of each class. They hold pointers, because putting a
-// slice into an interface would allocate.
+// pools hold the buffers of each class. They hold pointers, because putting a slice into an interface would
+// allocate.
 var pools [len(classSizes)]sync.Pool
 
-// GetBuffer returns a buffer of at least n bytes, with undefined content.
-// Release must follow.
+// GetBuffer returns a buffer of at least n bytes, with undefined content. Release must follow.
 func GetBuffer(n int) *Buffer {
 	for class, size := range classSizes {
 		if n > size {
@@ -31,9 +30,8 @@ func GetBuffer(n int) *Buffer {
 	return &Buffer{make([]byte, n), -1}
 }
 
-// Release gives b back. Neither b nor its bytes may be used afterwards. Memory
-// that is not of a pool's size, because B was outgrown, is left to the
-// collector.
+// Release gives b back. Neither b nor its bytes may be used afterwards. Memory that is not of a pool's size,
+// because B was outgrown, is left to the collector.
 func (b *Buffer) Release() {
 	if b.class < 0 || cap(b.B) != classSizes[b.class] {
 		return

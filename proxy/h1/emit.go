@@ -43,11 +43,10 @@ type Ending struct {
 	Announce  bool  // Connection: keep-alive when not Close, for HTTP/1.0 callers
 }
 
-// AppendForward appends the head as it goes to the caller, as HTTP/1.1:
-// hop-by-hop fields, X-Lqproxy-* and what Connection names are left out, and
-// e is added. out is the framing of the body as it leaves: where it differs
-// from p.Framing, the field that says so takes the place of the received one,
-// or is added behind the others. All other lines are copied as they came.
+// AppendForward appends the head as it goes to the caller, as HTTP/1.1: hop-by-hop fields, X-Lqproxy-* and what
+// Connection names are left out, and e is added. out is the framing of the body as it leaves: where it differs from
+// p.Framing, the field that says so takes the place of the received one, or is added behind the others. All other
+// lines are copied as they came.
 func (p *Response) AppendForward(dst []byte, out Framing, e Ending) []byte {
 	dst = append(dst, "HTTP/1.1 "...)
 	dst = strconv.AppendInt(dst, int64(p.Status), 10)
@@ -90,8 +89,7 @@ func (e Ending) Append(dst []byte) []byte {
 	return dst
 }
 
-// appendFraming appends the field that announces out: f as it came, if that
-// still holds.
+// appendFraming appends the field that announces out: f as it came, if that still holds.
 func (h *Head) appendFraming(dst []byte, f *Field, out Framing) []byte {
 	switch {
 	case f != nil && out == h.Framing:
@@ -119,9 +117,8 @@ func appendField[N []byte | string](dst []byte, name N, value string) []byte {
 	return append(dst, "\r\n"...)
 }
 
-// AppendChunkSize appends the line before a chunk of size bytes (RFC 9112
-// section 7.1), so that large data can be written behind it without a copy;
-// CRLF must follow the data. A chunk of 0 bytes would end the body.
+// AppendChunkSize appends the line before a chunk of size bytes (RFC 9112 section 7.1), so that large data can be
+// written behind it without a copy; CRLF must follow the data. A chunk of 0 bytes would end the body.
 func AppendChunkSize(dst []byte, size int) []byte {
 	dst = strconv.AppendInt(dst, int64(size), 16)
 	return append(dst, "\r\n"...)
@@ -137,6 +134,5 @@ func AppendChunk(dst, data []byte) []byte {
 	return append(dst, "\r\n"...)
 }
 
-// AppendLastChunk appends the chunk that ends a body, without trailers (RFC
-// 9112 section 7.1).
+// AppendLastChunk appends the chunk that ends a body, without trailers (RFC 9112 section 7.1).
 func AppendLastChunk(dst []byte) []byte { return append(dst, "0\r\n\r\n"...) }

@@ -34,13 +34,10 @@ type Error struct {
 // Error implements error.
 func (e *Error) Error() string { return faults[e.Fault] + ": " + e.Detail }
 
-// quotable is how many of the offending bytes an Error shows.
-const quotable = 64
-
-// refuse returns an Error that quotes b, the bytes that gave offence. The
-// Detail is logged: b must not be of a query, of a body, or of a value that may
-// be a secret.
+// refuse returns an Error that quotes b, the bytes that gave offence. The Detail is logged: b must not be of a
+// query, of a body, or of a value that may be a secret.
 func refuse(f Fault, what string, b []byte) error {
+	const quotable = 64
 	more := ""
 	if len(b) > quotable {
 		b, more = b[:quotable], "..."

@@ -7,8 +7,8 @@ import (
 	"strconv"
 )
 
-// A Span is a piece of a head: head[Off:End]. Heads are described by spans and
-// not by slices, because the buffer beneath may move when a body follows.
+// A Span is a piece of a head: head[Off:End]. Heads are described by spans and not by slices, because the buffer
+// beneath may move when a body follows.
 type Span struct{ Off, End uint32 }
 
 // A Field is one field line of a head.
@@ -44,9 +44,8 @@ type Rules struct {
 	Protected  Names // fields that Connection must not name, besides those that h1 protects itself
 }
 
-// A Head is what requests and answers have in common. Its byte slices are valid
-// until the Reader it came from finishes the message, and must be asked for
-// again after the Reader has read more of the body.
+// A Head is what requests and answers have in common. Its byte slices are valid until the Reader it came from
+// finishes the message, and must be asked for again after the Reader has read more of the body.
 type Head struct {
 	Fields    []Field
 	Minor     uint8 // HTTP/1.Minor
@@ -59,22 +58,18 @@ type Head struct {
 // Bytes returns the bytes of s.
 func (h *Head) Bytes(s Span) []byte { return h.raw[s.Off:s.End] }
 
-// Len returns the number of bytes of the head as received. AppendForward
-// appends at most 128 more, one for each field, and the host.
+// Len returns the number of bytes of the head as received. AppendForward appends at most 128 more, one for each
+// field, and the host.
 func (h *Head) Len() int { return len(h.raw) }
 
-// Value returns the value of the first field called name, and how many fields
-// of that name there are.
+// Value returns the value of the first field called name, and how many fields of that name there are.
 func (h *Head) Value(name string) (value []byte, count int) {
 	for i := range h.Fields {
-		f := &h.Fields[i]
-		if !equalFold(h.Bytes(f.Name), name) {
-			continue
+		if f := &h.Fields[i]; equalFold(h.Bytes(f.Name), name) {
+			if count++; count == 1 {
+				value = h.value(f)
+			}
 		}
-		if count == 0 {
-			value = h.Bytes(f.Value)
-		}
-		count++
 	}
 	return value, count
 }
@@ -98,16 +93,15 @@ func (h *Head) addField(off, end int, rules *Rules) error {
 	return nil
 }
 
-// judgeField returns the index of the colon of a field line (RFC 9112 section
-// 5) in which nothing is to be mended.
+// judgeField returns the index of the colon of a field line (RFC 9112 section 5) in which nothing is to be mended.
 func judgeField(line []byte) (colon int, err error) {
-	colon = indexOutside(line, tokenByte)
-	if colon <= 0 || line[colon] != ':' {
+	colon = leading(line, tokenByte)
+	if colon == 0 || colon == len(line) || line[colon] != ':' {
 		name, _, _ := bytes.Cut(line, []byte(":"))
 		return 0, refuse(Malformed, "field name", name)
 	}
 	value := line[colon+1:]
-	if i := indexOutside(value, valueByte); i >= 0 {
+	if i := leading(value, valueByte); i < len(value) {
 		return 0, refuse(Malformed, "control byte in the value of "+string(line[:colon])+":", value[i:i+1])
 	}
 	return colon, nil
@@ -138,15 +132,12 @@ func (h *Head) unique(kind Kind) (found *Field, err error) {
 	return found, nil
 }
 
-// judgeFraming finds how a body is delimited (RFC 9112 section 6.3). A message
-// with more than one way to find its end is refused.
+// judgeFraming finds how a body is delimited (RFC 9112 section 6.3). A message with more than one way to find its
+// end is refused.
 func (h *Head) judgeFraming() error {
-	coding, err := h.unique(TransferEncoding)
-	if err != nil {
-		return err
-	}
+	coding, repeated := h.unique(TransferEncoding)
 	length, err := h.unique(ContentLength)
-	switch {
+	switch err = cmp.Or(repeated, err); {
 	case err != nil:
 		return err
 	case coding != nil && length != nil:
@@ -164,8 +155,8 @@ func (h *Head) judgeFraming() error {
 	return err
 }
 
-// parseLength reads a Content-Length (RFC 9110 section 8.6): digits alone, and
-// no more than an int64 is sure to hold.
+// parseLength reads a Content-Length (RFC 9110 section 8.6): digits alone, and no more than an int64 is sure to
+// hold.
 func parseLength(b []byte) (int64, error) {
 	if !isAll(b, digitByte) || len(b) > 18 {
 		return 0, refuse(Malformed, "Content-Length", b)
@@ -173,8 +164,7 @@ func parseLength(b []byte) (int64, error) {
 	return parseDigits(b, 10), nil
 }
 
-// parseDigits returns the number that b is, which is digits alone, and few
-// enough.
+// parseDigits returns the number that b is, which is digits alone, and few enough.
 func parseDigits(b []byte, base int) int64 {
 	n, _ := strconv.ParseInt(string(b), base, 64)
 	return n
@@ -183,9 +173,8 @@ func parseDigits(b []byte, base int) int64 {
 // essential are the fields without which a message is another one.
 var essential = NewNames("Host", "Content-Length", "Transfer-Encoding", "Content-Type", "Content-Encoding")
 
-// judgeConnection reads the Connection fields (RFC 9110 section 7.6.1): it sets
-// KeepAlive and drops the fields that they name. An option that cannot be
-// honoured is the error; the others are honoured all the same, and the
+// judgeConnection reads the Connection fields (RFC 9110 section 7.6.1): it sets KeepAlive and drops the fields that
+// they name. An option that cannot be honoured is the error; the others are honoured all the same, and the
 // connection does not stay.
 func (h *Head) judgeConnection(protected Names) error {
 	var closes, stays bool
@@ -223,8 +212,7 @@ func (h *Head) dropNamed(name []byte, protected Names) error {
 	return nil
 }
 
-// elements are those of a list (RFC 9110 section 5.6.1), without the whitespace
-// around them.
+// elements are those of a list (RFC 9110 section 5.6.1), without the whitespace around them.
 func elements(list []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		for element := range bytes.SplitSeq(list, []byte(",")) {
@@ -256,15 +244,13 @@ func isBlank(c byte) bool { return c == ' ' || c == '\t' }
 
 // versionOf reads an HTTP version (RFC 9112 section 2.3).
 func versionOf(b []byte) (minor uint8, err error) {
-	const form = "HTTP/1.1"
-	switch {
-	case string(b) == form:
-		return 1, nil
-	case string(b) == "HTTP/1.0":
-		return 0, nil
-	case len(b) == len(form) && string(b[:5]) == form[:5] && b[6] == '.' &&
-		isAll(b[5:6], digitByte) && isAll(b[7:], digitByte):
+	const form = "HTTP/d.d"
+	if len(b) != len(form) || string(b[:5]) != form[:5] || b[6] != form[6] ||
+		!isAll(b[5:6], digitByte) || !isAll(b[7:], digitByte) {
+		return 0, refuse(Malformed, "version", b)
+	}
+	if b[5] != '1' || b[7] > '1' {
 		return 0, refuse(BadVersion, "version", b)
 	}
-	return 0, refuse(Malformed, "version", b)
+	return b[7] - '0', nil
 }

@@ -1,7 +1,7 @@
 package h1
 
-// A Names is an immutable set of field names, compared without case. The zero
-// Names is empty. Safe for concurrent use.
+// A Names is an immutable set of field names, compared without case. The zero Names is empty. Safe for concurrent
+// use.
 type Names struct{ byLength [][]string }
 
 // NewNames returns the set of names.
@@ -18,12 +18,11 @@ func NewNames(names ...string) Names {
 
 // Contains reports whether name is in the set. It does not allocate.
 func (n Names) Contains(name []byte) bool {
-	if len(name) >= len(n.byLength) {
-		return false
-	}
-	for _, candidate := range n.byLength[len(name)] {
-		if equalFold(name, candidate) {
-			return true
+	if len(name) < len(n.byLength) {
+		for _, candidate := range n.byLength[len(name)] {
+			if equalFold(name, candidate) {
+				return true
+			}
 		}
 	}
 	return false
@@ -44,8 +43,8 @@ const (
 	Dropped // other hop-by-hop fields, what Connection names, X-Lqproxy-* and repeated lengths of answers
 )
 
-// kinds are the fields that are not Other, by the length of their names. RFC
-// 9110 section 7.6.1 says which belong to one hop.
+// kinds are the fields that are not Other, by the length of their names. RFC 9110 section 7.6.1 says which belong
+// to one hop.
 var kinds = [...][]struct {
 	name string
 	kind Kind
@@ -81,6 +80,7 @@ const (
 	hostByte                     // of a registered name, RFC 3986 section 3.2.2, less ',' and '%'
 	digitByte
 	hexByte
+	letterByte
 )
 
 // classes is never modified after its initialisation.
@@ -96,6 +96,7 @@ func classify() (table [256]uint8) {
 	add(tokenByte, digits+letters+"!#$%&'*+-.^_`|~")
 	add(hostByte, digits+letters+"-._~!$&'()*+;=")
 	add(digitByte, digits)
+	add(letterByte, letters)
 	add(hexByte, digits+"abcdefABCDEF")
 	for c := range table {
 		if c > ' ' && c != 0x7f && c != '#' {
@@ -108,41 +109,32 @@ func classify() (table [256]uint8) {
 	return table
 }
 
-// indexOutside returns the index of the first byte of b that is not in class,
-// or -1.
-func indexOutside(b []byte, class uint8) int {
+// leading returns how many of the first bytes of b are in class.
+func leading(b []byte, class uint8) int {
 	for i, c := range b {
 		if classes[c]&class == 0 {
 			return i
 		}
 	}
-	return -1
+	return len(b)
 }
 
 // isAll reports whether b is one or more bytes of class.
-func isAll(b []byte, class uint8) bool {
-	return len(b) > 0 && indexOutside(b, class) < 0
-}
+func isAll(b []byte, class uint8) bool { return len(b) > 0 && leading(b, class) == len(b) }
 
-// equalFold reports whether a and b are equal but for the case of ASCII
-// letters. bytes.EqualFold would also take a Kelvin sign for a k.
+// equalFold reports whether a and b are equal but for the case of ASCII letters. bytes.EqualFold would also take a
+// Kelvin sign for a k.
 func equalFold(a []byte, b string) bool {
 	if len(a) != len(b) {
 		return false
 	}
 	for i, c := range a {
-		if c != b[i] && lower(c) != lower(b[i]) {
+		// The cases of a letter differ in one bit.
+		if differ := c ^ b[i]; differ != 0 && (differ != 'a'^'A' || classes[c]&letterByte == 0) {
 			return false
 		}
 	}
 	return true
-}
-
-func lower(c byte) byte {
-	if 'A' <= c && c <= 'Z' {
-		return c + 'a' - 'A'
-	}
-	return c
 }
 
 // cutPrefixFold returns what follows prefix, whatever its case, in b.

@@ -2,47 +2,36 @@ package h1
 
 import (
 	"bytes"
+	"cmp"
 	"io"
+	"math"
+	"strconv"
 )
 
-// A Reader reads the messages of one connection, one after the other, through
-// one pooled buffer that it holds only while it has bytes.
+// A Reader reads the messages of one connection, one after the other, through one pooled buffer that it holds only
+// while it has bytes.
 //
-// The life of a message: ReadRequest or ReadResponse; then any number of
-// Prefix, Ready and Next; then Finish, after which the next message can be
-// read. Not safe for concurrent use. Errors of the source are returned as they
-// are, and the call may be repeated after one that was temporary; an end of
-// the source inside a message is io.ErrUnexpectedEOF, before its first byte
-// io.EOF. After an [*Error] only Reset and Release may follow.
+// The life of a message: ReadRequest or ReadResponse; then any number of Prefix, Ready and Next; then Finish, after
+// which the next message can be read. Not safe for concurrent use. Errors of the source are returned as they are,
+// and the call may be repeated, with the same arguments, after one that was temporary; an end of the source inside
+// a message is io.ErrUnexpectedEOF, before its first byte io.EOF. After an [*Error] only Reset and Release may
+// follow. While Prefix or Next reads, the message's head must not be used, because it may move.
 type Reader struct {
 	src  io.Reader
 	buf  *Buffer // nil while there are no bytes
 	full bool    // the last read took all the room there was
 
-	// Offsets into the buffer: of the message, and from there on, relative to
-	// it, of the end of what was read, of the first byte that is not yet
-	// understood, and of the first that was not yet looked at for a line end.
+	// Offsets into the buffer: of the message, and from there on, relative to it, of the end of what was read, of
+	// the first byte that is not yet understood, and of the first that was not yet looked at for a line end.
 	start, end, raw, scanned int
 
 	message
 }
 
-// message is what a Reader knows of the message that it reads.
-type message struct {
-	head *Head // whose bytes move with the buffer; nil until the head is complete
-	body
-}
-
 const (
-	// minRoom is the least room to read into: below it the small reads at the
-	// end of a buffer would cost more than a move.
-	minRoom = 512
-
-	// streamRoom is the room to read into while much more is to come.
-	streamRoom = 32 << 10
-
-	// maxEmptyReads is how often a source may return nothing and no error.
-	maxEmptyReads = 100
+	minRoom       = 512      // the least to read into: smaller reads would cost more than a move
+	streamRoom    = 32 << 10 // to read into while much more is to come
+	maxEmptyReads = 100      // before a source that returns nothing, and no error, is given up
 )
 
 // Reset makes r read from src; a buffer it holds is given back.
@@ -60,8 +49,7 @@ func (r *Reader) Release() {
 	*r = Reader{src: r.src}
 }
 
-// forget ends the life of the message's bytes. A head that is used too late
-// must not show bytes of another caller.
+// forget ends the life of the message's bytes. A head that is used too late must not show bytes of another caller.
 func (r *Reader) forget() {
 	if r.head != nil {
 		r.head.raw = nil
@@ -69,9 +57,8 @@ func (r *Reader) forget() {
 	r.message = message{}
 }
 
-// Space lends the free part of r's buffer, taking one from the pool when r
-// holds none: for an owner that reads for itself while r is idle. Filled(n)
-// must follow; Filled(0) gives an unneeded buffer back.
+// Space lends the free part of r's buffer, taking one from the pool when r holds none: for an owner that reads for
+// itself while r is idle. Filled(n) must follow; Filled(0) gives an unneeded buffer back.
 func (r *Reader) Space() []byte {
 	r.reserve(minRoom)
 	return r.buf.B[r.start+r.end:]
@@ -93,8 +80,7 @@ func (r *Reader) Buffered() int {
 	return r.end - r.raw
 }
 
-// ReadRequest reads and judges a request head. Refused is, as Malformed if
-// there is no better word, what has no reading or more than one; see [Fault].
+// ReadRequest reads and judges a request head. Its errors are an [*Error] or the source's.
 func (r *Reader) ReadRequest(q *Request, rules *Rules) error {
 	*q = Request{Head: Head{Fields: q.Fields[:0]}}
 	if err := r.findHead(beginsRequest, false, rules.HeadSize); err != nil {
@@ -104,16 +90,15 @@ func (r *Reader) ReadRequest(q *Request, rules *Rules) error {
 	if err := q.parse(r.bytes(0, r.raw), rules); err != nil {
 		return err
 	}
-	r.body.begin(q.Framing, r.raw, rules)
-	if rules.BodySize > 0 {
-		r.allowed = rules.BodySize
+	r.beginBody(rules.HeadSize, cmp.Or(rules.BodySize, math.MaxInt64))
+	if q.Framing.Length > r.allowed {
+		return &Error{BodyTooLarge, "Content-Length " + strconv.FormatInt(q.Framing.Length, 10)}
 	}
 	return nil
 }
 
-// ReadResponse reads, mends and judges the head of an answer to a request with
-// that method (HEAD has no body). An interim answer, 1xx, is a message of its
-// own.
+// ReadResponse reads, mends and judges the head of an answer to a request with that method (HEAD has no body). An
+// interim answer, 1xx, is a message of its own.
 func (r *Reader) ReadResponse(p *Response, method []byte, rules *Rules) error {
 	*p = Response{Head: Head{Fields: p.Fields[:0]}}
 	if err := r.findHead(beginsResponse, true, rules.HeadSize); err != nil {
@@ -123,19 +108,18 @@ func (r *Reader) ReadResponse(p *Response, method []byte, rules *Rules) error {
 	if err := p.parse(r.bytes(0, r.raw), method, rules); err != nil {
 		return err
 	}
-	r.body.begin(p.Framing, r.raw, rules)
+	r.beginBody(rules.HeadSize, math.MaxInt64)
 	return nil
 }
 
-// Finish forgets the message. Bytes behind it begin the next one; when there
-// are none the buffer goes back to the pool. The message must be Whole.
+// Finish forgets the message. Bytes behind it begin the next one; when there are none the buffer goes back to the
+// pool. The message must be Whole.
 func (r *Reader) Finish() {
 	if !r.Whole() {
 		panic("BUG: h1: Finish before the message was read to its end")
 	}
 	r.forget()
-	r.start, r.end = r.start+r.raw, r.end-r.raw
-	r.raw, r.scanned = 0, 0
+	r.start, r.end, r.raw, r.scanned = r.start+r.raw, r.end-r.raw, 0, 0
 	if r.end == 0 {
 		r.Release()
 	}
@@ -149,9 +133,8 @@ func (r *Reader) bytes(off, end int) []byte {
 	return r.buf.B[r.start+off : r.start+end]
 }
 
-// findHead reads until the head is complete, and leaves r.raw behind it. It
-// goes on where an earlier look stopped, so that a head that comes byte by byte
-// costs no more than one that comes at once.
+// findHead reads until the head is complete, and leaves r.raw behind it. It goes on where an earlier look stopped,
+// so that a head that comes byte by byte costs no more than one that comes at once.
 func (r *Reader) findHead(begins func([]byte) bool, bareLF bool, size int) error {
 	if r.head != nil {
 		panic("BUG: h1: a head is read before the last message was finished")
@@ -160,16 +143,12 @@ func (r *Reader) findHead(begins func([]byte) bool, bareLF bool, size int) error
 		if first := r.bytes(0, r.end); !begins(first) {
 			return refuse(Malformed, "no message begins with", first[:min(len(first), 8)])
 		}
-		complete, err := r.scanHead(bareLF, size)
-		if complete || err != nil {
+		line, found, err := r.line(size-r.raw, HeadTooLarge, bareLF)
+		if err != nil || found && len(line) == 0 {
 			return err
 		}
-		err = r.fill(minRoom)
-		switch {
-		case r.end == 0:
-			r.Release()
-		case err == io.EOF:
-			err = io.ErrUnexpectedEOF
+		if !found {
+			err = r.fill(minRoom)
 		}
 		if err != nil {
 			return err
@@ -187,20 +166,8 @@ func beginsResponse(b []byte) bool {
 	return string(b[:n]) == name[:n]
 }
 
-// scanHead moves r.raw over the lines that are there, and reports whether the
-// last one was the empty line that ends a head.
-func (r *Reader) scanHead(bareLF bool, size int) (complete bool, err error) {
-	for {
-		line, found, err := r.line(size-r.raw, HeadTooLarge, bareLF)
-		if !found || err != nil || len(line) == 0 {
-			return found, err
-		}
-	}
-}
-
-// line returns the line at r.raw without its CRLF, or LF if bareLF is allowed,
-// and moves r.raw behind it; found is false when its end is not there yet. A
-// line of more than limit bytes is the fault long.
+// line returns the line at r.raw without its CRLF, or LF if bareLF is allowed, and moves r.raw behind it; found is
+// false when its end is not there yet. A line of more than limit bytes is the fault long.
 func (r *Reader) line(limit int, long Fault, bareLF bool) (line []byte, found bool, err error) {
 	window := r.bytes(r.raw, min(r.end, r.raw+limit))
 	seen := r.scanned - r.raw
@@ -208,7 +175,7 @@ func (r *Reader) line(limit int, long Fault, bareLF bool) (line []byte, found bo
 	if i < 0 {
 		r.scanned = r.raw + len(window)
 		if len(window) == limit {
-			return nil, false, &Error{long, "no end within the limit"}
+			return nil, false, &Error{long, "no line end within " + strconv.Itoa(limit) + " bytes"}
 		}
 		return nil, false, nil
 	}
@@ -224,7 +191,7 @@ func (r *Reader) line(limit int, long Fault, bareLF bool) (line []byte, found bo
 	return window[:end], true, nil
 }
 
-// fill reads once, into at least room bytes.
+// fill reads once, into at least room bytes. The end of the source is io.EOF only where a message may end.
 func (r *Reader) fill(room int) error {
 	r.reserve(room)
 	space := r.buf.B[r.start+r.end:]
@@ -235,15 +202,21 @@ func (r *Reader) fill(room int) error {
 			r.full = n == len(space)
 			return nil // a source that also failed fails again
 		}
-		if err != nil {
-			return err
+		switch {
+		case err == nil:
+			continue
+		case r.end == 0:
+			r.Release()
+		case err == io.EOF && r.kind != UntilClose:
+			return io.ErrUnexpectedEOF
 		}
+		return err
 	}
 	return io.ErrNoProgress
 }
 
-// reserve makes room for n bytes behind the message: as the buffer is, or with
-// the message moved to the front of it, or of a larger one.
+// reserve makes room for n bytes behind the message: as the buffer is, or with the message moved to the front of
+// it, or of a larger one.
 func (r *Reader) reserve(n int) {
 	if r.buf == nil {
 		r.buf = GetBuffer(n)

@@ -17,15 +17,14 @@ type Request struct {
 // Method returns the method as received.
 func (q *Request) Method() []byte { return q.Bytes(q.method) }
 
-// Target returns the origin-form of the target: as received, or what follows
-// the authority of an absolute-form ("/" when nothing does).
+// Target returns the origin-form of the target: as received, or what follows the authority of an absolute-form ("/"
+// when nothing does).
 func (q *Request) Target() []byte { return q.Bytes(q.target) }
 
 // Path returns Target up to its query.
 func (q *Request) Path() []byte { return beforeQuery(q.Target()) }
 
-// parse reads and judges head, which ends in an empty line and has no LF
-// without a CR before it.
+// parse reads and judges head, which ends in an empty line and has no LF without a CR before it.
 func (q *Request) parse(head []byte, rules *Rules) error {
 	q.raw = head
 	end := bytes.IndexByte(head, '\n') - 1
@@ -42,8 +41,7 @@ func (q *Request) parse(head []byte, rules *Rules) error {
 	return q.judge(authority, rules)
 }
 
-// parseLine reads the request line head[:end] (RFC 9112 section 3) and returns
-// the authority of an absolute-form.
+// parseLine reads the request line head[:end] (RFC 9112 section 3) and returns the authority of an absolute-form.
 func (q *Request) parseLine(end int) (authority []byte, err error) {
 	line := q.raw[:end]
 	method, rest, _ := bytes.Cut(line, []byte(" "))
@@ -74,8 +72,7 @@ func (q *Request) parseLine(end int) (authority []byte, err error) {
 	return authority, nil
 }
 
-// cutAuthority turns a target in absolute-form into origin-form (RFC 9112
-// section 3.2.2).
+// cutAuthority turns a target in absolute-form into origin-form (RFC 9112 section 3.2.2).
 func (q *Request) cutAuthority() (authority []byte, err error) {
 	rest, found := cutPrefixFold(q.Target(), "http://")
 	if !found {
@@ -98,25 +95,21 @@ func (q *Request) cutAuthority() (authority []byte, err error) {
 
 // beforeQuery returns b up to its first question mark.
 func beforeQuery(b []byte) []byte {
-	if i := bytes.IndexByte(b, '?'); i >= 0 {
-		return b[:i]
-	}
-	return b
+	path, _, _ := bytes.Cut(b, []byte("?"))
+	return path
 }
 
-// wellEscaped reports whether each percent sign of path begins an escape.
-// Readers disagree on what any other one means.
+// wellEscaped reports whether each percent sign of path begins an escape. Readers disagree on what any other one
+// means.
 func wellEscaped(path []byte) bool {
-	for {
-		i := bytes.IndexByte(path, '%')
-		if i < 0 {
-			return true
-		}
-		path = path[i+1:]
-		if len(path) < 2 || !isAll(path[:2], hexByte) {
+	found := true
+	for found {
+		_, path, found = bytes.Cut(path, []byte("%"))
+		if found && (len(path) < 2 || !isAll(path[:2], hexByte)) {
 			return false
 		}
 	}
+	return true
 }
 
 // judge decides what the fields mean, once all are there.
@@ -126,22 +119,11 @@ func (q *Request) judge(authority []byte, rules *Rules) error {
 		q.judgeFraming(),
 		q.judgeConnection(rules.Protected),
 		q.judgeExpect(),
-		q.judgeSize(rules),
 	)
 }
 
-// judgeSize holds an announced body to the limit.
-func (q *Request) judgeSize(rules *Rules) error {
-	if rules.BodySize == 0 || q.Framing.Length <= rules.BodySize {
-		return nil
-	}
-	length, _ := q.Value("Content-Length")
-	return refuse(BodyTooLarge, "Content-Length", length)
-}
-
-// judgeHost holds the request to one host (RFC 9110 section 7.2, RFC 9112
-// section 3.2): at most one Host, one in HTTP/1.1, and none that contradicts
-// the target.
+// judgeHost holds the request to one host (RFC 9110 section 7.2, RFC 9112 section 3.2): at most one Host, one in
+// HTTP/1.1, and none that contradicts the target.
 func (q *Request) judgeHost(authority []byte) error {
 	host, err := q.unique(Host)
 	switch {
@@ -156,49 +138,36 @@ func (q *Request) judgeHost(authority []byte) error {
 		return refuse(Malformed, "target contradicts Host", q.value(host))
 	}
 	if len(q.Path()) == 0 {
-		q.rootTarget()
+		// Of an absolute-form without a path (RFC 9112 section 3.2.1): the slash takes the place of the last byte
+		// of the authority, which is known by now to agree with Host.
+		q.target.Off--
+		q.raw[q.target.Off] = '/'
 	}
 	return nil
 }
 
-// rootTarget gives a target that was all authority, or went on with a query,
-// its path "/" (RFC 9112 section 3.2.1), in the place of the last byte of the
-// authority, which is known by now to agree with Host.
-func (q *Request) rootTarget() {
-	q.target.Off--
-	q.raw[q.target.Off] = '/'
-}
-
-// isHost reports whether b is empty, or a host with an optional port (RFC 3986
-// section 3.2). Commas and percent-encoding are not taken: they would not be
-// read alike by all.
+// isHost reports whether b is empty, or a host with an optional port (RFC 3986 section 3.2). Commas and
+// percent-encoding are not taken: they would not be read alike by all.
 func isHost(b []byte) bool {
 	if len(b) == 0 {
 		return true
 	}
 	if b[0] == '[' {
-		i := bytes.IndexByte(b, ']')
-		return i > 0 && isIPv6(b[1:i]) && isPort(b[i+1:])
+		literal, port, closed := bytes.Cut(b[1:], []byte("]"))
+		addr, err := netip.ParseAddr(string(literal))
+		return closed && err == nil && addr.Is6() && addr.Zone() == "" && isPort(port)
 	}
-	name := b
-	if i := bytes.IndexByte(b, ':'); i >= 0 {
-		name = b[:i]
-	}
+	name, _, _ := bytes.Cut(b, []byte(":"))
 	return isAll(name, hostByte) && isPort(b[len(name):])
-}
-
-func isIPv6(b []byte) bool {
-	addr, err := netip.ParseAddr(string(b))
-	return err == nil && addr.Is6() && addr.Zone() == ""
 }
 
 // isPort reports whether b is empty, or a colon with at most five digits.
 func isPort(b []byte) bool {
-	return len(b) == 0 || b[0] == ':' && len(b) <= 6 && indexOutside(b[1:], digitByte) < 0
+	return len(b) == 0 || b[0] == ':' && len(b) <= 6 && leading(b[1:], digitByte) == len(b)-1
 }
 
-// judgeExpect reads the Expect fields (RFC 9110 section 10.1.1). The one
-// expectation that exists is ignored in HTTP/1.0, and where no body is to come.
+// judgeExpect reads the Expect fields (RFC 9110 section 10.1.1). The one expectation that exists is ignored in
+// HTTP/1.0, and where no body is to come.
 func (q *Request) judgeExpect() error {
 	for f := range q.ofKind(Expect) {
 		if !equalFold(q.value(f), "100-continue") {

@@ -17,19 +17,16 @@ type Response struct {
 // Reason returns the reason phrase, which may be empty.
 func (p *Response) Reason() []byte { return p.Bytes(p.reason) }
 
-// parse reads, mends and judges head, which ends in an empty line, as the
-// answer to a request with that method.
-func (p *Response) parse(head, method []byte, rules *Rules) error {
+// parse reads, mends and judges head, which ends in an empty line, as the answer to a request with that method.
+func (p *Response) parse(head, method []byte, rules *Rules) (err error) {
 	p.raw = head
-	next := bytes.IndexByte(head, '\n') + 1
-	if err := p.parseLine(lineEnd(head, next)); err != nil {
-		return err
+	next := lineAfter(head, 0)
+	err = p.parseLine(lineEnd(head, next))
+	for err == nil && lineEnd(head, lineAfter(head, next)) > next {
+		next, err = p.parseField(next, rules)
 	}
-	for lineEnd(head, lineAfter(head, next)) > next {
-		var err error
-		if next, err = p.parseField(next, rules); err != nil {
-			return err
-		}
+	if err != nil {
+		return err
 	}
 	return p.judge(method, rules)
 }
@@ -45,8 +42,8 @@ func lineEnd(head []byte, next int) int {
 	return next - 1
 }
 
-// parseLine reads the status line head[:end] (RFC 9112 section 4). A status
-// beyond 599 is passed on: it has one reading, and the request is executed.
+// parseLine reads the status line head[:end] (RFC 9112 section 4). A status beyond 599 is passed on: it has one
+// reading, and the request is executed.
 func (p *Response) parseLine(end int) (err error) {
 	const version, status = len("HTTP/1.1"), len("HTTP/1.1 200")
 	line := p.raw[:end]
@@ -66,30 +63,24 @@ func (p *Response) parseLine(end int) (err error) {
 	return nil
 }
 
-// parseField reads and mends the field line that begins at off, with the lines
-// that continue it, and returns where the next one begins.
+// parseField reads and mends the field line that begins at off, with the lines that continue it, and returns where
+// the next one begins.
 func (p *Response) parseField(off int, rules *Rules) (next int, err error) {
 	next = lineAfter(p.raw, off)
 	if i := bytes.IndexByte(p.raw[off:next], ':'); i >= 0 {
-		name, rest := p.raw[off:off+i], off+i+1
+		colon := off + i
 		next = unfold(p.raw, next)
-		blank(p.raw[rest:lineEnd(p.raw, next)])
-		off += joinColon(name)
+		blank(p.raw[colon:lineEnd(p.raw, next)])
+		// Without the whitespace behind it the name moves up to its colon (RFC 9112 section 5.1).
+		name := bytes.TrimRight(p.raw[off:colon], " \t")
+		off = colon - len(name)
+		copy(p.raw[off:colon], name)
 	}
 	return next, p.addField(off, lineEnd(p.raw, next), rules)
 }
 
-// joinColon moves a name over the whitespace before its colon (RFC 9112 section
-// 5.1), and returns by how much.
-func joinColon(name []byte) (moved int) {
-	joined := bytes.TrimRight(name, " \t")
-	moved = len(name) - len(joined)
-	copy(name[moved:], joined)
-	return moved
-}
-
-// unfold replaces the line ends before continuation lines by spaces (RFC 9112
-// section 5.2) and returns where the next field line begins.
+// unfold replaces the line ends before continuation lines by spaces (RFC 9112 section 5.2) and returns where the
+// next field line begins.
 func unfold(head []byte, next int) int {
 	for isBlank(head[next]) {
 		for i := lineEnd(head, next); i < next; i++ {
@@ -131,12 +122,11 @@ func (p *Response) judge(method []byte, rules *Rules) error {
 	return nil
 }
 
-// isBodiless reports whether an answer of this status has neither a body nor
-// fields that speak of one (RFC 9110 section 8.6).
+// isBodiless reports whether an answer of this status has neither a body nor fields that speak of one (RFC 9110
+// section 8.6).
 func (p *Response) isBodiless() bool { return p.Status < 200 || p.Status == 204 }
 
-// mergeLengths makes one of identical lengths, repeated or listed (RFC 9112
-// section 6.3): the first stays.
+// mergeLengths makes one of identical lengths, repeated or listed (RFC 9112 section 6.3): the first stays.
 func (p *Response) mergeLengths() error {
 	var first []byte
 	for f := range p.ofKind(ContentLength) {
@@ -159,8 +149,8 @@ func (p *Response) mergeLengths() error {
 	return nil
 }
 
-// readTimeout looks for timeout= in Keep-Alive (RFC 2068 section 19.7.1). What
-// it cannot read it passes over: the field is only advice.
+// readTimeout looks for timeout= in Keep-Alive (RFC 2068 section 19.7.1). What it cannot read it passes over: the
+// field is only advice.
 func (p *Response) readTimeout() {
 	for f := range p.ofKind(KeepAlive) {
 		for element := range elements(p.value(f)) {

@@ -113,11 +113,44 @@ func TestWhileAllAddressesCoolDownGetFailsAtOnce(t *testing.T) {
 					t.Errorf("Get() dialled %d addresses, want 2", n)
 				}
 			}
-			time.Sleep(time.Second)
+			advance(time.Second)
 		}
 		want := []time.Duration{0, 5 * time.Second, 10 * time.Second, 15 * time.Second, 20 * time.Second, 25 * time.Second}
 		if fmt.Sprint(attempts) != fmt.Sprint(want) {
 			t.Errorf("attempts at %v, want %v", attempts, want)
+		}
+	})
+}
+
+func TestATrialHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		u := newUpstream(t, options(netip.MustParseAddrPort("127.0.0.1:1")))
+		u.dial = refusing(new(atomic.Int32))
+		for range 2 { // the second failure cools down for 10 s
+			_, err := u.Get(t.Context())
+			wantPhase(t, err, PhaseDial)
+			advance(trialEvery)
+		}
+		u.dial = func(ctx context.Context, _ netip.AddrPort) (*net.TCPConn, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		trial := make(chan error, 1)
+		go func() {
+			_, err := u.Get(t.Context())
+			trial <- err
+		}()
+		synctest.Wait()
+		start := time.Now()
+		_, err := u.Get(t.Context())
+		wantPhase(t, err, PhaseDial)
+		if d := time.Since(start); d != 0 || !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Errorf("Get() beside the trial = %v after %v, want the last reason at once", err, d)
+		}
+		wantPhase(t, <-trial, PhaseDial)
+		if d := time.Since(start); d != 5*time.Second {
+			t.Errorf("the trial took %v, want the dial timeout", d)
 		}
 	})
 }

@@ -22,7 +22,7 @@ type Judgement struct {
 
 // Judge judges the certificates of a finished handshake by o's roots, name and
 // pins, whatever o.Verify is. Without o.ServerName the name is the one that was
-// sent to the server.
+// sent to the server; a host that is an address must be named, as it is not sent.
 func Judge(state tls.ConnectionState, o TLS) (Judgement, error) {
 	if len(state.PeerCertificates) == 0 {
 		return Judgement{}, errors.New("no certificate was shown")

@@ -56,9 +56,13 @@ type KnownKeys struct {
 
 // OpenKnownKeys reads the record in file. A lost or damaged record is an empty
 // one, and the error says what was wrong with it; both are returned. There is no
-// file before the first key was seen: the error is then fs.ErrNotExist.
+// file before the first key was seen: the error is then fs.ErrNotExist. With the
+// name "" the record is kept in memory alone.
 func OpenKnownKeys(file string) (*KnownKeys, error) {
 	k := &KnownKeys{file: file, changed: make(chan struct{}, 1)}
+	if file == "" {
+		return k, nil
+	}
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return k, fmt.Errorf("reading the record of upstream keys: %w", err)

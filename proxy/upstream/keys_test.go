@@ -190,8 +190,7 @@ func TestARecordThatCannotBeWritten(t *testing.T) {
 		c := mustGet(t, u)
 		exchange(t, c)
 		c.Close()
-		time.Sleep(10*saveAgain + time.Second)
-		synctest.Wait()
+		advance(10*saveAgain + time.Second)
 		if got := logs.FilterMessage("the record of upstream keys cannot be written").Len(); got != 1 {
 			t.Errorf("said %d times that the record cannot be written, want once", got)
 		}
@@ -199,8 +198,7 @@ func TestARecordThatCannotBeWritten(t *testing.T) {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(saveAgain)
-		synctest.Wait()
+		advance(saveAgain)
 		if k, err := OpenKnownKeys(keys.file); err != nil || len(k.List()) != 1 {
 			t.Errorf("the file holds %v, %v, want the key", k.List(), err)
 		}

@@ -3,6 +3,7 @@ package upstream
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"strings"
 	"sync"
@@ -57,9 +58,7 @@ func TestMetrics(t *testing.T) {
 		}
 		check := func(when string, changes map[string]float64) {
 			t.Helper()
-			for name, v := range changes {
-				want[name] = v
-			}
+			maps.Copy(want, changes)
 			if diff := cmp.Diff(want, gather(t, reg)); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", when, diff)
 			}

@@ -238,8 +238,7 @@ func TestIdleConnectionsEndAtTheirTime(t *testing.T) {
 			after time.Duration
 			idle  int
 		}{{0, 2}, {5*time.Second - 1, 2}, {1, 1}, {10*time.Second - 1, 1}, {1, 0}} {
-			time.Sleep(tt.after)
-			synctest.Wait()
+			advance(tt.after)
 			if got := u.Status().Idle; got != tt.idle {
 				t.Errorf("after %v: idle = %d, want %d", tt.after, got, tt.idle)
 			}
@@ -257,7 +256,7 @@ func TestGetRefusesWhatIsOverdue(t *testing.T) {
 			idle time.Duration
 			want bool
 		}{{0, false}, {15*time.Second - 1, true}, {15 * time.Second, false}} {
-			time.Sleep(tt.idle)
+			advance(tt.idle)
 			c := mustGet(t, u)
 			if c.Reused() != tt.want {
 				t.Errorf("after %v: Reused() = %v, want %v", tt.idle, c.Reused(), tt.want)

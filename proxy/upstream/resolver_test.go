@@ -97,8 +97,7 @@ func TestChangesOfDNSAreFollowed(t *testing.T) {
 		}
 		for i, s := range steps {
 			z.set(s.answer, s.err)
-			time.Sleep(resolveEvery)
-			synctest.Wait()
+			advance(resolveEvery)
 			if diff := cmp.Diff(s.want, inUse(u)); diff != "" {
 				t.Errorf("step %d: addresses (-want +got):\n%s", i, diff)
 			}
@@ -121,12 +120,11 @@ func TestTheNameIsLookedUpWhenAllAddressesFail(t *testing.T) {
 		run(t, u)
 		synctest.Wait() // looked up once, connected in vain once
 		z.set(ips(t, "127.0.0.2"), nil)
-		time.Sleep(resolvePause - 1)
+		advance(resolvePause - 1)
 		if got := z.count(); got != 1 {
 			t.Errorf("%d lookups within %v, want 1", got, resolvePause)
 		}
-		time.Sleep(1)
-		synctest.Wait()
+		advance(1)
 		if diff := cmp.Diff([]string{"127.0.0.2"}, inUse(u)); diff != "" {
 			t.Errorf("addresses (-want +got):\n%s", diff)
 		}
@@ -149,7 +147,7 @@ func TestANameThatDoesNotResolve(t *testing.T) {
 			t.Errorf("%d lookups for 3 callers, want 1", got)
 		}
 		z.set(ips(t, "127.0.0.1"), nil)
-		time.Sleep(trialEvery)
+		advance(trialEvery)
 		_, err := u.Get(t.Context())
 		wantPhase(t, err, PhaseDial)
 	})
@@ -162,7 +160,7 @@ func TestCallersShareALookup(t *testing.T) {
 		var lookups atomic.Int32
 		u.resolver.lookup = func(context.Context, string) ([]netip.Addr, error) {
 			lookups.Add(1)
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 			return nil, errDead
 		}
 		start := time.Now()

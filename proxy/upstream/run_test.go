@@ -25,7 +25,7 @@ func TestRunConnectsOnceAtTheStart(t *testing.T) {
 		u := newUpstream(t, options(p.addr))
 		run(t, u)
 		synctest.Wait()
-		time.Sleep(30 * time.Second)
+		advance(30 * time.Second)
 		if s := u.Status(); !s.Up || s.Idle != 1 || s.Since.IsZero() {
 			t.Errorf("Status() = %+v, want up with one idle connection", s)
 		}
@@ -55,22 +55,19 @@ func TestRunConnectsAgainWhileTheHostIsDown(t *testing.T) {
 		}
 		dead.Store(true)
 		run(t, u)
-		time.Sleep(10 * time.Minute)
-		synctest.Wait()
+		advance(10 * time.Minute)
 		gaps := attempts.gaps()
 		if len(gaps) < 10 || gaps[0] < 5*time.Second || gaps[0] > 6*time.Second || slices.Max(gaps) > time.Minute || slices.Max(gaps) < 50*time.Second {
 			t.Errorf("attempts were %v apart, want from 5s up to 1m", gaps)
 		}
 
 		dead.Store(false)
-		time.Sleep(time.Minute + time.Second)
-		synctest.Wait()
+		advance(time.Minute + time.Second)
 		if s := u.Status(); !s.Up || s.Error != "" || s.Addresses[0].State != AddressUp {
 			t.Errorf("Status() = %+v, want up", s)
 		}
 		n := len(attempts.gaps())
-		time.Sleep(time.Hour)
-		synctest.Wait()
+		advance(time.Hour)
 		if got := len(attempts.gaps()) - n; got != 0 {
 			t.Errorf("%d attempts while the host was up, want none", got)
 		}
@@ -78,8 +75,7 @@ func TestRunConnectsAgainWhileTheHostIsDown(t *testing.T) {
 		dead.Store(true)
 		_, err := u.Get(t.Context()) // a caller finds out
 		wantPhase(t, err, PhaseDial)
-		time.Sleep(7 * time.Second)
-		synctest.Wait()
+		advance(7 * time.Second)
 		if got := len(attempts.gaps()) - n; got != 2 {
 			t.Errorf("%d attempts within 7s, want the caller's and one of Run", got)
 		}

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -224,4 +225,10 @@ func wantPhase(t testing.TB, err error, phase Phase) *Error {
 		t.Fatalf("error = %v, want one of phase %s", err, phase)
 	}
 	return failure
+}
+
+// advance lets d pass in a bubble, and what happens then come to rest.
+func advance(d time.Duration) {
+	time.Sleep(d) //nolint:forbidigo // of virtual time
+	synctest.Wait()
 }

@@ -118,13 +118,18 @@ func (s *socket) attempt(fd uintptr) {
 
 // writeNow writes b if the socket takes it all at once.
 func writeNow(raw syscall.RawConn, b []byte) (n int, err error) {
-	err = raw.Control(func(fd uintptr) {
+	closed := raw.Control(func(fd uintptr) {
 		n, err = retryInterrupted(syscall.Write, int(fd), b)
 	})
-	if err == nil && n < len(b) {
-		err = io.ErrShortWrite
+	switch {
+	case closed != nil:
+		return 0, closed
+	case err != nil:
+		return 0, err
+	case n < len(b):
+		return n, io.ErrShortWrite
 	}
-	return max(n, 0), err
+	return n, nil
 }
 
 func peek(fd int, b []byte) (int, error) {

@@ -90,7 +90,7 @@ func handshake(ctx context.Context, sock *socket, config *tls.Config, limit time
 	if err == nil {
 		return c, nil
 	}
-	sock.Close()
+	_ = sock.Close()
 	if ctx.Err() == nil && limited.Err() != nil {
 		err = fmt.Errorf("no end of the handshake within %v: %w", limit, err)
 	}

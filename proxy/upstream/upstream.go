@@ -61,7 +61,7 @@ func New(o Options, known *KnownKeys, m *Metrics, log *zap.Logger) (*Upstream, e
 		return nil, fmt.Errorf("judging the options of the upstream: %w", err)
 	}
 	if known == nil {
-		known = &KnownKeys{changed: make(chan struct{}, 1)}
+		known, _ = OpenKnownKeys("")
 	}
 	if m == nil {
 		m = NewMetrics(prometheus.NewRegistry())

@@ -82,7 +82,7 @@ func newView(s Status, l words.Lang) view {
 func upstreamSection(s Status, l words.Lang) section {
 	u := s.Upstream
 	out := newSection(words.PageUpstream, l)
-	out.add(words.PageHost, u.Host)
+	out.add(words.PageHost, s.Target)
 	switch {
 	case u.Since.IsZero():
 		out.add(words.PageConnect, words.PageNever.In(l))

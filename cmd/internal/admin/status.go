@@ -36,6 +36,7 @@ type Status struct {
 	Listen   Listen          `json:"listen"`
 	Admin    []string        `json:"admin"` // addresses
 	Sources  Sources         `json:"sources"`
+	Target   string          `json:"target"` // host and port that exchanges are forwarded to
 	Upstream upstream.Status `json:"upstream"`
 	Traffic  Traffic         `json:"traffic"`
 	Reload   Reload          `json:"reload"`

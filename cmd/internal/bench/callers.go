@@ -54,6 +54,9 @@ type caller struct {
 // exchangeTimeout bounds one exchange, so that a run ends whatever a program does.
 const exchangeTimeout = 30 * time.Second
 
+// copySize is the piece in which big bodies are written and read.
+const copySize = 64 << 10
+
 func dial(ctx context.Context, address string) (*caller, error) {
 	d := net.Dialer{Timeout: exchangeTimeout}
 	conn, err := d.DialContext(ctx, "tcp", address)
@@ -88,7 +91,7 @@ func (c *caller) upload(size int64) error {
 	if _, err := c.conn.Write(requestHead(uploadPath, size)); err != nil {
 		return err
 	}
-	if _, err := io.CopyBuffer(onlyWriter{c.conn}, io.LimitReader(repeated(envelope()), size), make([]byte, 64<<10)); err != nil {
+	if _, err := io.CopyBuffer(onlyWriter{c.conn}, io.LimitReader(repeated(envelope()), size), make([]byte, copySize)); err != nil {
 		return err
 	}
 	return c.answer(answerSize)
@@ -115,7 +118,7 @@ func (c *caller) answer(size int64) error {
 		return err
 	}
 	defer resp.Body.Close()
-	n, err := io.CopyBuffer(onlyWriter{io.Discard}, resp.Body, make([]byte, 64<<10))
+	n, err := io.CopyBuffer(onlyWriter{io.Discard}, resp.Body, make([]byte, min(size, copySize)))
 	if err == nil && (resp.StatusCode != http.StatusOK || n != size) {
 		err = fmt.Errorf("answer %s with %d bytes in place of 200 with %d", resp.Status, n, size)
 	}

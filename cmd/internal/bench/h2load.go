@@ -52,7 +52,9 @@ func (l *lab) offered(ctx context.Context, address string, d time.Duration, rate
 func (l *lab) h2load(ctx context.Context, address string, d time.Duration, extra ...string) (load, error) {
 	args := []string{"--h1", "-t", "1", "-c", strconv.Itoa(connections), "-D", strconv.FormatFloat(d.Seconds(), 'f', -1, 64), "-d", l.requestBody()}
 	for _, f := range requestFields {
-		args = append(args, "-H", strings.ToLower(f.name)+": "+f.value) // h2load's own names are in lower case
+		if f.value != "" { // h2load refuses those without
+			args = append(args, "-H", f.name+": "+f.value)
+		}
 	}
 	args = append(append(args, extra...), "http://"+address+quickPath)
 	out, err := exec.CommandContext(ctx, tool("h2load"), args...).CombinedOutput()

@@ -23,6 +23,7 @@ type program struct {
 	file    string // its configuration among the embedded ones
 	command func(l *lab, file string) []string
 	worker  bool // its work is done by a child
+	tls     bool // it speaks TLS
 }
 
 var (
@@ -32,7 +33,7 @@ var (
 	tunedNginx   = program{name: "nginx tuned", file: "nginx-tuned.conf", command: nginxCommand, worker: true}
 	guideNginx   = program{name: "nginx guide", file: "nginx-guide.conf", command: nginxCommand, worker: true}
 	haproxy      = program{name: "HAProxy", file: "haproxy.conf", command: haproxyCommand}
-	fastUpstream = program{name: "upstream", file: "upstream.conf", command: nginxCommand, worker: true}
+	fastUpstream = program{name: "upstream", file: "upstream.conf", command: nginxCommand, worker: true, tls: true}
 )
 
 // programs are the columns of the tables, in this order.
@@ -42,7 +43,9 @@ func nginxCommand(_ *lab, file string) []string {
 	return []string{tool("nginx"), "-c", file, "-e", filepath.Join(filepath.Dir(file), "error.log")}
 }
 
-func haproxyCommand(_ *lab, file string) []string { return []string{tool("haproxy"), "-db", "-f", file} }
+func haproxyCommand(_ *lab, file string) []string {
+	return []string{tool("haproxy"), "-db", "-f", file}
+}
 
 // A setting is what the configurations are filled with.
 type setting struct {

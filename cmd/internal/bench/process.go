@@ -60,7 +60,7 @@ func (p *process) launch(argv []string) error {
 	if err != nil {
 		return err
 	}
-	defer out.Close()                      // the process has its own descriptor of it
+	defer out.Close()                          // the process has its own descriptor of it
 	p.cmd = exec.Command(argv[0], argv[1:]...) //nolint:noctx // stop ends it, in good order
 	p.cmd.Stdout, p.cmd.Stderr = out, out
 	if err := p.cmd.Start(); err != nil {
@@ -94,12 +94,16 @@ func (p *process) awaitReady(ctx context.Context) error {
 	}
 }
 
+// askOnce sends one request, or only connects where TLS is spoken.
 func askOnce(ctx context.Context, p *process) error {
 	c, err := dial(ctx, p.address)
 	if err != nil {
 		return err
 	}
 	defer c.close()
+	if p.tls {
+		return nil
+	}
 	return c.exchange(quickRequest)
 }
 

@@ -25,6 +25,7 @@ func (d *Daemon) Status() admin.Status {
 		Listen:   admin.Listen{Addresses: d.Addresses(), TLS: string(g.config.Listen.TLS), NotAfter: g.notAfter()},
 		Admin:    d.AdminAddresses(),
 		Sources:  sources(g),
+		Target:   g.upstream.Authority(),
 		Upstream: g.upstream.Status(),
 		Traffic:  traffic,
 		Reload:   d.lastReload(),

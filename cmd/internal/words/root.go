@@ -19,7 +19,7 @@ var (
 	FlagAllowRoot = Text{"run even as root", "允许以 root 身份运行"}
 	FlagEffective = Text{"print what is in force, without secrets", "输出当前生效的配置，不含机密"}
 	FlagListen    = Text{"the `ADDRESS` to listen on", "监听地址 `ADDRESS`"}
-	FlagScenario  = Text{"the `SCENARIO` that the platform plays; see below", "平台演示的场景 `SCENARIO`，见下表"}
+	FlagScenario  = Text{"the `SCENARIO` to play, from the list below", "演示的场景 `SCENARIO`，见下表"}
 	FlagHelp      = Text{"explain this command", "显示本命令的帮助"}
 	FlagDefault   = Text{"%s (default %s)", "%s（默认 %s）"}
 )
@@ -30,6 +30,6 @@ var (
 	HelpCommands = Text{"Commands:", "命令："}
 	HelpFlags    = Text{"Flags:", "选项："}
 	HelpGlobal   = Text{"Flags of every command:", "通用选项："}
-	HelpExamples = Text{"Examples:", "示例："}
+	HelpSignals  = Text{"Signals:", "信号："}
 	HelpMore     = Text{"\"%s COMMAND --help\" explains a command.", "运行“%s 命令 --help”查看某个命令的帮助。"}
 )

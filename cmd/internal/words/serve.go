@@ -2,6 +2,10 @@ package words
 
 // Texts of serve.
 var (
+	SignalStop   = Text{"stop: exchanges end first; a second one ends at once", "平滑停止：先等调用结束；再发一次立即结束"}
+	SignalReload = Text{"read the configuration again", "重新读取配置文件"}
+	SignalReopen = Text{"open the log files again, after logrotate", "重新打开日志文件（供 logrotate 使用）"}
+
 	ServeRoot      = Text{"lqproxy does not run as root: it needs none of its rights", "不要以 root 身份运行 lqproxy，它不需要 root 权限"}
 	ServeRootHint  = Text{"start it with systemctl, or add --allow-root", "请用 systemctl 启动，确有需要时加上 --allow-root"}
 	ServeReady     = Text{"ready: %s forwards to %s; status on %s", "已就绪：%s 转发到 %s；状态页 %s"}

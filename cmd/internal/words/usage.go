@@ -12,6 +12,7 @@ var (
 	MeantCommand   = Text{"did you mean %q?", "是否想输入 %q？"}
 	NeedCommand    = Text{"say what to do: a command is missing", "缺少命令，请指明要做什么"}
 	NoArguments    = Text{"%q takes no arguments, but %q was given", "%q 不带参数，但收到了 %q"}
+	NeedShell      = Text{"name one shell: %s", "请指明一种 shell：%s"}
 	HelpHint       = Text{"%q lists what there is", "运行 %q 查看全部用法"}
 	UnknownLang    = Text{"--lang must be auto, zh or en, not %q", "--lang 只能是 auto、zh 或 en，不能是 %q"}
 
