@@ -11,11 +11,11 @@ const timeLayout = "2006-01-02T15:04:05.000Z07:00"
 
 // accessEncoder encodes a line of the access log: the time, then the fields.
 func accessEncoder() zapcore.Encoder {
-	return zapcore.NewJSONEncoder(zapcore.EncoderConfig{
+	return lineEncoder{zapcore.NewJSONEncoder(zapcore.EncoderConfig{
 		TimeKey:        "time",
 		EncodeTime:     zapcore.TimeEncoderOfLayout(timeLayout),
 		EncodeDuration: encodeMicroseconds,
-	})
+	})}
 }
 
 // errorEncoder encodes a line of the error log.
