@@ -65,11 +65,15 @@ func (e *envelope) take(value []byte, depth int) {
 	}
 }
 
+// maxKey is the length of the longest key that is looked for. Behind a quote
+// that ends a key there may be kilobytes of base64.
+const maxKey = len("httpStatusCode")
+
 // member splits text, which follows a quote with depth backslashes, into a key
 // and what follows its colon. It reports false if it is no key.
 func member(text []byte, depth int) (key, value []byte, ok bool) {
 	n := 0
-	for n < len(text) && isLetter(text[n]) {
+	for n < min(len(text), maxKey) && isLetter(text[n]) {
 		n++
 	}
 	value, ok = cutQuote(text[n:], depth)
