@@ -46,3 +46,7 @@ lint: ## formatting and linters
 .PHONY: fuzz
 fuzz: ## every fuzz test for FUZZTIME (30s) each
 	@.ci/fuzz $(FUZZTIME)
+
+.PHONY: bench
+bench: ## lqproxy beside nginx and HAProxy on this machine (BENCH=-quick)
+	@go run ./cmd/internal/bench $(BENCH)

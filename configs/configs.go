@@ -23,7 +23,9 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"time"
 
+	"github.com/lqproxy/lqproxy/probe"
 	"github.com/lqproxy/lqproxy/proxy"
 	"github.com/lqproxy/lqproxy/proxy/allow"
 	"github.com/lqproxy/lqproxy/proxy/upstream"
@@ -42,6 +44,7 @@ type Config struct {
 	CAFile   string // upstream.tls.ca_file, read into Upstream.TLS.Roots
 	Log      Log
 	Admin    Admin
+	Probe    Probe
 }
 
 // Listen says where callers connect.
@@ -97,6 +100,15 @@ type Admin struct {
 	Addresses []string // as Listen.Addresses
 	Sources   []netip.Prefix
 	Allow     allow.List // the set of Sources; loopback may always ask
+}
+
+// Probe says what the daemon probes by itself, and what commands probe when they
+// are not told.
+type Probe struct {
+	Interval    time.Duration // 0: the daemon does not
+	Environment probe.Scope
+	FiledIPs    []netip.Addr // filed with the tax authority
+	EchoURL     string       // answers with the caller's public address; "": none is asked
 }
 
 // InForce returns the presets that Allow.Presets names.

@@ -5,6 +5,7 @@ import (
 	"path"
 	"time"
 
+	"github.com/lqproxy/lqproxy/probe"
 	"github.com/lqproxy/lqproxy/proxy"
 	"github.com/lqproxy/lqproxy/proxy/upstream"
 )
@@ -31,6 +32,7 @@ func Default() Config {
 		Upstream: defaultUpstream(),
 		Log:      defaultLog(),
 		Admin:    Admin{Addresses: []string{"127.0.0.1:9864"}},
+		Probe:    Probe{Environment: probe.OnlyProduction},
 	}
 }
 

@@ -76,6 +76,7 @@ const (
 	NotPin         Kind = "not_pin"
 	NotHost        Kind = "not_host"
 	NotSyslog      Kind = "not_syslog"
+	NotURL         Kind = "not_url"
 	NotUnit        Kind = "not_unit"
 	NotName        Kind = "not_name"
 	NotSetName     Kind = "not_set_name"
@@ -134,6 +135,7 @@ var english = map[Kind]string{
 	NotPin:         `{value} is not a pin; write one like {proposal}`,
 	NotHost:        `{value} is not the name of a host`,
 	NotSyslog:      `{value} is not the address of a syslog server; write one like {proposal}`,
+	NotURL:         `{value} is not a URL of HTTP; write one like {proposal}`,
 	NotUnit:        `{value} is not the id of a unit: letters and digits, 20 as a rule`,
 	NotName:        `{value} is not a name: at most {most} printable characters`,
 	NotSetName:     `{value} is not the name of a set: small letters, digits and "-"`,

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/lqproxy/lqproxy/probe"
 	"github.com/lqproxy/lqproxy/proxy"
 	"github.com/lqproxy/lqproxy/proxy/upstream"
 )
@@ -27,6 +28,10 @@ func schema(c *Config) []field {
 		[]field{
 			list("admin.addresses", &c.Admin.Addresses, listenAddress()),
 			list("admin.allow", &c.Admin.Sources, source()),
+			one("probe.interval", &c.Probe.Interval, orZero(duration(probe.MinInterval, 24*time.Hour))),
+			one("probe.environment", &c.Probe.Environment, oneOf(probe.Scopes...)),
+			list("probe.filed_ips", &c.Probe.FiledIPs, address()),
+			one("probe.egress_echo_url", &c.Probe.EchoURL, optional(webURL())),
 		},
 	)
 }

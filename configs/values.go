@@ -68,6 +68,18 @@ func duration(least, most time.Duration) codec[time.Duration] {
 	}
 }
 
+// orZero is a duration as c reads it, or none: "0s".
+func orZero(c codec[time.Duration]) codec[time.Duration] {
+	bounded := c.parse
+	c.parse = func(s string) (time.Duration, *Mistake) {
+		if d, m := parseDuration(s); m == nil && d == 0 {
+			return 0, nil
+		}
+		return bounded(s)
+	}
+	return c
+}
+
 func parseDuration(s string) (time.Duration, *Mistake) {
 	if isDigits(s) {
 		return 0, &Mistake{Kind: NoTimeUnit, Proposal: strconv.Quote(s + "s")}
@@ -300,6 +312,21 @@ func syslogAddress() codec[string] {
 			host, port, ok := hostPort(u.Host)
 			if whole := u.Scheme + "://" + joinHostPort(host, port); !ok || !isHost(host) || whole != s {
 				return "", bad
+			}
+			return s, nil
+		},
+		format: same,
+	}
+}
+
+// webURL is the URL of something that is asked by HTTP, without a name and a
+// password: it is shown to people.
+func webURL() codec[string] {
+	return codec[string]{
+		parse: func(s string) (string, *Mistake) {
+			u, err := url.Parse(s)
+			if err != nil || u.Scheme != "http" && u.Scheme != "https" || !isHost(u.Hostname()) || u.User != nil {
+				return "", &Mistake{Kind: NotURL, Proposal: `"https://ip.example.cn/"`}
 			}
 			return s, nil
 		},

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/lqproxy/lqproxy/cmd/internal/words"
@@ -54,6 +53,9 @@ type failure struct {
 // Error implements error.
 func (f *failure) Error() string { return f.text }
 
+// print prints lines that are not in the catalogue: URLs, tables, blank lines.
+func (c *console) print(lines ...string) { c.Say(words.Verbatim, strings.Join(lines, "\n")) }
+
 // usage returns the failure of a command line that is wrong.
 func (c *console) usage(text string, hints ...string) *failure {
 	return &failure{code: exitUsage, text: text, hints: hints}
@@ -72,7 +74,7 @@ func (c *console) report(err error) int {
 		c.Error(words.Verbatim, f.text)
 	}
 	for _, line := range f.details {
-		fmt.Fprintln(c.Err, "  "+line)
+		c.Note(words.Verbatim, "  "+line)
 	}
 	for _, hint := range f.hints {
 		c.Hint(words.Verbatim, hint)

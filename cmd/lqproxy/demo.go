@@ -3,11 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"net"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/lqproxy/lqproxy/cmd/internal/daemon"
@@ -88,31 +85,33 @@ func demoConfig(platform netip.AddrPort) configs.Config {
 // printDemo prints what runs where, and what to try.
 func printDemo(c *console, proxy, platform, admin string) {
 	c.Say(words.DemoTitle)
-	fmt.Fprintln(c.Out)
+	c.print("")
 	t := words.Table{Indent: 2}
 	t.Row(c.In(words.DemoProxy), "http://"+proxy)
 	t.Row(c.In(words.DemoPlatform), "https://"+platform)
 	t.Row(c.In(words.DemoAdmin), "http://"+admin+"/")
 	t.WriteTo(c.Out) //nolint:errcheck // there is nobody to tell
 	if _, port, _ := net.SplitHostPort(proxy); port != demoPort {
-		fmt.Fprintln(c.Out, "  "+c.In(words.DemoPortTaken, demoPort, port))
+		c.print("  " + c.In(words.DemoPortTaken, demoPort, port))
 	}
-	fmt.Fprintf(c.Out, "\n%s\n", c.In(words.DemoTry))
-	printCall(c.Out, c.In(words.DemoSandbox), ` -H "sxcsbz:1"`, "http://"+proxy+demoSandbox)
-	printCall(c.Out, c.In(words.DemoLive), "", "http://"+proxy+demoProduction)
+	c.print("", c.In(words.DemoTry))
+	c.print(callLines(c.In(words.DemoSandbox), ` -H "sxcsbz:1"`, "http://"+proxy+demoSandbox)...)
+	c.print(callLines(c.In(words.DemoLive), "", "http://"+proxy+demoProduction)...)
 	c.Say(words.DemoExpect, demoProof)
-	fmt.Fprintf(c.Out, "\n%s\n", c.In(words.DemoWatch))
-	fmt.Fprintf(c.Out, "  curl http://%s/readyz\n", admin)
-	fmt.Fprintf(c.Out, "  curl -s http://%s/metrics | grep ^lqproxy_\n\n", admin)
+	c.print("",
+		c.In(words.DemoWatch),
+		"  curl http://"+admin+"/readyz",
+		"  curl -s http://"+admin+"/metrics | grep ^lqproxy_",
+		"")
 	c.Say(words.DemoLog)
 }
 
-// printCall prints a call of the guide, in lines that fit a terminal.
-func printCall(w io.Writer, name, mark, url string) {
-	fmt.Fprintln(w, strings.Join([]string{
+// callLines are a call of the guide, in lines that fit a terminal.
+func callLines(name, mark, url string) []string {
+	return []string{
 		"  # " + name,
 		`  curl -X POST -H "Content-Type: application/json"` + mark + ` \`,
 		`    -H "jrdwptbh:` + demoUnit + `" -H "sydwptbh:` + demoUnit + `" \`,
 		"    " + url,
-	}, "\n"))
+	}
 }

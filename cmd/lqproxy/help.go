@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -29,18 +28,18 @@ func newHelp(c *console) *cobra.Command {
 // printHelp explains cmd: what it does, how it is called, and its Long, which
 // is printed as it is.
 func printHelp(c *console, cmd *cobra.Command) {
-	fmt.Fprintf(c.Out, "%s\n\n%s\n  %s\n", cmd.Short, c.In(words.HelpUsage), useLine(cmd))
+	c.print(cmd.Short, "", c.In(words.HelpUsage), "  "+useLine(cmd))
 	if cmd.HasAvailableSubCommands() {
-		fmt.Fprintf(c.Out, "\n%s\n", c.In(words.HelpCommands))
+		c.print("", c.In(words.HelpCommands))
 		printCommands(c, cmd)
 	}
 	printFlags(c, words.HelpFlags, cmd.LocalNonPersistentFlags())
 	printFlags(c, words.HelpGlobal, cmd.Root().PersistentFlags())
 	if cmd.Long != "" {
-		fmt.Fprintf(c.Out, "\n%s", cmd.Long)
+		c.print("", strings.TrimSuffix(cmd.Long, "\n"))
 	}
 	if cmd.HasAvailableSubCommands() {
-		fmt.Fprintf(c.Out, "\n%s\n", c.In(words.HelpMore, cmd.CommandPath()))
+		c.print("", c.In(words.HelpMore, cmd.CommandPath()))
 	}
 }
 
@@ -72,7 +71,7 @@ func printFlags(c *console, title words.Text, set *pflag.FlagSet) {
 			t.Row(flagNames(f), flagUsage(c, f))
 		}
 	})
-	fmt.Fprintf(c.Out, "\n%s\n", c.In(title))
+	c.print("", c.In(title))
 	t.WriteTo(c.Out) //nolint:errcheck // there is nobody to tell
 }
 

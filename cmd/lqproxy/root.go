@@ -35,7 +35,7 @@ func newRoot(c *console) *cobra.Command {
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetHelpCommand(newHelp(c))
-	root.AddCommand(newServe(c), newCheck(c), newConfig(c), newDemo(c), newSimulate(c), newVersion(c), newCompletion(c))
+	root.AddCommand(newServe(c), newCheck(c), newConfig(c), newDemo(c), newDoctor(c), newSimulate(c), newProbe(c), newTrust(c), newVersion(c), newCompletion(c))
 	for _, cmd := range root.Commands() {
 		finish(c, cmd)
 	}
@@ -64,8 +64,9 @@ func noCommand(c *console, root *cobra.Command, args []string) error {
 		return c.usage(c.In(words.NeedCommand), helpHint(c, root))
 	}
 	var hints []string
+	path := root.CommandPath() + " "
 	if near := root.SuggestionsFor(args[0]); len(near) > 0 {
-		hints = append(hints, c.In(words.MeantCommand, "lqproxy "+strings.Join(near, ", lqproxy ")))
+		hints = append(hints, c.In(words.MeantCommand, path+strings.Join(near, ", "+path)))
 	}
 	return c.usage(c.In(words.UnknownCommand, args[0]), append(hints, helpHint(c, root))...)
 }

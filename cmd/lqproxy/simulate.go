@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"strings"
 	"sync"
@@ -59,7 +58,7 @@ func simulate(ctx context.Context, c *console, s leqisim.Scenario, listen string
 	o.OnExchange = func(x leqisim.Exchange) {
 		printing.Lock()
 		defer printing.Unlock()
-		fmt.Fprintln(c.Out, x.Began.Format(time.TimeOnly), x)
+		c.print(x.Began.Format(time.TimeOnly) + " " + x.String())
 	}
 	sim, err := leqisim.Start(o)
 	if err != nil {

@@ -94,6 +94,13 @@ func (f *folder) write(t *testing.T, p pair) {
 	}
 }
 
+func remove(t *testing.T, file string) {
+	t.Helper()
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // shown is the name in the certificate that a handshake would show now.
 func (f *folder) shown(t *testing.T) string {
 	t.Helper()
@@ -121,7 +128,7 @@ func (f *folder) run(t *testing.T) {
 
 // look lets Run look at the files once.
 func look() {
-	time.Sleep(lookEvery) // virtual
+	<-time.After(lookEvery) // virtual
 	synctest.Wait()
 }
 
@@ -157,36 +164,30 @@ func TestRunShowsTheNewCertificate(t *testing.T) {
 
 func TestRunKeepsTheOldCertificateWhenTheNewIsWorse(t *testing.T) {
 	for _, tt := range []struct {
-		name   string
-		spoil  func(t *testing.T, f *folder, now time.Time)
-		reason string
+		name, cert, key string // whose: see files; "": the file is removed
+		reason          string // in the log
 	}{
-		{"key of another", func(t *testing.T, f *folder, now time.Time) {
-			p := newPair(t, "new", now.Add(-day), now.Add(year))
-			p.key = newPair(t, "third", now.Add(-day), now.Add(year)).key
-			f.write(t, p)
-		}, "private key does not match"},
-		{"no certificate", func(t *testing.T, f *folder, _ time.Time) {
-			f.write(t, pair{[]byte("half written"), []byte("half written")})
-		}, "failed to find any PEM data"},
-		{"file gone", func(t *testing.T, f *folder, _ time.Time) {
-			if err := os.Remove(f.cert); err != nil {
-				t.Fatal(err)
-			}
-		}, "no such file"},
-		{"expired", func(t *testing.T, f *folder, now time.Time) {
-			f.write(t, newPair(t, "new", now.Add(-2*day), now.Add(-day)))
-		}, "it expired on"},
-		{"not yet valid", func(t *testing.T, f *folder, now time.Time) {
-			f.write(t, newPair(t, "new", now.Add(day), now.Add(year)))
-		}, "it is not valid before"},
+		{"key of another", "good", "expired", "private key does not match"},
+		{"no certificate", "half", "half", "failed to find any PEM data"},
+		{"file gone", "", "good", "no such file"},
+		{"expired", "expired", "expired", "it expired on"},
+		{"not yet valid", "early", "early", "it is not valid before"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				now := time.Now()
+				files := map[string]pair{
+					"good":    newPair(t, "good", now.Add(-day), now.Add(year)),
+					"expired": newPair(t, "expired", now.Add(-2*day), now.Add(-day)),
+					"early":   newPair(t, "early", now.Add(day), now.Add(year)),
+					"half":    {[]byte("half written"), []byte("half written")},
+				}
 				f := open(t, newPair(t, "old", now.Add(-day), now.Add(year)))
 				f.run(t)
-				tt.spoil(t, f, now)
+				f.write(t, pair{files[tt.cert].cert, files[tt.key].key})
+				if tt.cert == "" {
+					remove(t, f.cert)
+				}
 				look()
 				look()
 				if got := f.shown(t); got != "old" {
@@ -199,7 +200,7 @@ func TestRunKeepsTheOldCertificateWhenTheNewIsWorse(t *testing.T) {
 				if got, _ := entries[0].ContextMap()["error"].(string); !strings.Contains(got, tt.reason) {
 					t.Errorf("logged error = %q, want %q in it", got, tt.reason)
 				}
-				f.write(t, newPair(t, "good", now.Add(-day), now.Add(year)))
+				f.write(t, files["good"])
 				look()
 				if got := f.shown(t); got != "good" {
 					t.Errorf("shown after the repair = %q, want good", got)

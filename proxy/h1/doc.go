@@ -13,7 +13,7 @@
 //
 // A request with no reading, or with more than one, is refused with an [Error] and never repaired. An answer
 // belongs to a request that has already been executed, so what has one reading is mended: line ends, folded lines,
-// space before a colon, control bytes, identical repeated lengths. Ambiguous framing and chunked coding are refused
+// space before a colon, control bytes, identical repeated lengths. Framing and chunked coding are held to the letter
 // on both sides.
 //
 // Nothing here starts a goroutine, knows of time, or allocates in the steady state.

@@ -216,17 +216,12 @@ func (h *Head) dropNamed(name []byte, protected Names) error {
 func elements(list []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		for element := range bytes.SplitSeq(list, []byte(",")) {
-			if !yield(trim(element)) {
+			s := trimmed(element, 0, len(element))
+			if !yield(element[s.Off:s.End]) {
 				return
 			}
 		}
 	}
-}
-
-// trim returns b without the spaces and tabs around it.
-func trim(b []byte) []byte {
-	s := trimmed(b, 0, len(b))
-	return b[s.Off:s.End]
 }
 
 // trimmed returns the span of raw[off:end] without the spaces and tabs around it.

@@ -227,7 +227,7 @@ func (r *Reader) reserve(n int) {
 	}
 	to := r.buf
 	if len(to.B)-r.end < n {
-		to = GetBuffer(r.end + n)
+		to = GetBuffer(max(r.end+n, 2*len(to.B))) // doubled, or a long head would be copied all too often
 	}
 	copy(to.B, r.bytes(0, r.end))
 	if to != r.buf {

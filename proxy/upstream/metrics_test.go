@@ -14,7 +14,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
-	dto "github.com/prometheus/client_model/go"
 )
 
 // gather returns the series of reg: gauges by their value, histograms by their
@@ -33,8 +32,8 @@ func gather(t *testing.T, reg *prometheus.Registry) map[string]float64 {
 				labels = append(labels, fmt.Sprintf("%s=%q", l.GetName(), l.GetValue()))
 			}
 			name := strings.TrimPrefix(f.GetName(), "lqproxy_upstream_") + "{" + strings.Join(labels, ",") + "}"
-			if f.GetType() == dto.MetricType_HISTOGRAM {
-				got[name] = float64(m.GetHistogram().GetSampleCount())
+			if h := m.GetHistogram(); h != nil {
+				got[name] = float64(h.GetSampleCount())
 			} else {
 				got[name] = m.GetGauge().GetValue()
 			}

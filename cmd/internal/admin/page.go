@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/lqproxy/lqproxy/cmd/internal/words"
+	"github.com/lqproxy/lqproxy/proxy/upstream"
 	"go.uber.org/zap"
 )
 
@@ -67,11 +68,7 @@ func newView(s Status, l words.Lang) view {
 	if l == words.Chinese {
 		v.Other = words.English
 	}
-	v.StateIs = map[State]words.Text{
-		StateReady:    words.PageReady,
-		StateStopping: words.PageStopping,
-		StateDraining: words.PageDraining,
-	}[s.State].In(l)
+	v.StateIs = states[s.State].In(l)
 	v.Sections = []section{
 		upstreamSection(s, l), trafficSection(s.Traffic, l), limitSection(s.Traffic, l),
 		callerSection(s, l), programSection(s, l),
@@ -95,7 +92,7 @@ func upstreamSection(s Status, l words.Lang) section {
 	out.alarm(words.PageLookup, u.Lookup)
 	var addresses []string
 	for _, a := range u.Addresses {
-		addresses = append(addresses, fmt.Sprintf("%v (%s)", a.Addr, a.State))
+		addresses = append(addresses, fmt.Sprintf("%v (%s)", a.Addr, addressStates[a.State].In(l)))
 	}
 	out.add(words.PageAddresses, strings.Join(addresses, ", "))
 	if u.Shown != nil {
@@ -108,6 +105,26 @@ func upstreamSection(s Status, l words.Lang) section {
 	out.add(words.PageConnections, words.PagePool.In(l, u.Idle, u.Busy))
 	return out.section
 }
+
+// The words for closed sets.
+var (
+	states = map[State]words.Text{
+		StateReady:    words.PageReady,
+		StateStopping: words.PageStopping,
+		StateDraining: words.PageDraining,
+	}
+	addressStates = map[upstream.AddressState]words.Text{
+		upstream.AddressUnused:  words.PageUnused,
+		upstream.AddressUp:      words.PageReached,
+		upstream.AddressFailed:  words.PageUnreached,
+		upstream.AddressNoRoute: words.PageNoRoute,
+	}
+	limits = map[string]words.Text{
+		"connections": words.PageLimitConnections,
+		"exchanges":   words.PageLimitExchanges,
+		"queue":       words.PageLimitQueue,
+	}
+)
 
 func trafficSection(t Traffic, l words.Lang) section {
 	out := newSection(words.PageTraffic, l)
@@ -127,14 +144,9 @@ func trafficSection(t Traffic, l words.Lang) section {
 }
 
 func limitSection(t Traffic, l words.Lang) section {
-	names := map[string]words.Text{
-		"connections": words.PageLimitConnections,
-		"exchanges":   words.PageLimitExchanges,
-		"queue":       words.PageLimitQueue,
-	}
 	out := newSection(words.PageLimits, l)
 	for _, limit := range t.Limits {
-		out.add(names[limit.Name], words.PageOf.In(l, limit.Current, limit.Capacity))
+		out.add(limits[limit.Name], words.PageOf.In(l, limit.Current, limit.Capacity))
 	}
 	return out.section
 }

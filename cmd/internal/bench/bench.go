@@ -50,11 +50,11 @@ type plan struct {
 }
 
 func fullPlan() plan {
-	return plan{rounds: 5, duration: 4 * time.Second, callers: 1000, idle: 10_000, bodyRounds: 3, bodies: 3, bodySize: 256 << 20}
+	return plan{rounds: 9, duration: 2 * time.Second, callers: 1000, idle: 10_000, bodyRounds: 3, bodies: 3, bodySize: 256 << 20}
 }
 
 func quickPlan() plan {
-	return plan{rounds: 3, duration: time.Second, callers: 1000, idle: 4000, bodyRounds: 1, bodies: 1, bodySize: 256 << 20}
+	return plan{rounds: 2, duration: time.Second, callers: 1000, idle: 4000, bodyRounds: 1, bodies: 1, bodySize: 256 << 20}
 }
 
 // options are what the command line says.
@@ -68,8 +68,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	quick := flags.Bool("quick", false, "a short run, for trying; its figures are rough")
-	rounds := flags.Int("rounds", 0, "rounds of steady load (default 5)")
-	duration := flags.Duration("duration", 0, "length of a round (default 4s)")
+	rounds := flags.Int("rounds", 0, "rounds (default 9)")
+	duration := flags.Duration("duration", 0, "length of a round (default 2s)")
 	binary := flags.String("lqproxy", "", "measure this binary (default: built from the tree)")
 	markdown := flags.Bool("markdown", false, "print Markdown, for the README")
 	if err := flags.Parse(args); err != nil {
@@ -105,6 +105,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 
 	before := describeMachine(ctx)
 	r, err := l.measure(ctx)
+	if ctx.Err() != nil {
+		return context.Cause(ctx) // rather than the errors of what it ended
+	}
 	if err != nil {
 		return err
 	}

@@ -117,7 +117,7 @@ func (c *caller) answer(size int64) error {
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	n, err := io.CopyBuffer(onlyWriter{io.Discard}, resp.Body, make([]byte, min(size, copySize)))
 	if err == nil && (resp.StatusCode != http.StatusOK || n != size) {
 		err = fmt.Errorf("answer %s with %d bytes in place of 200 with %d", resp.Status, n, size)

@@ -2,10 +2,12 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,7 +34,8 @@ func (l *lab) steady(ctx context.Context, address string, d time.Duration) (load
 }
 
 // offered sends rate requests per second, whether or not answers come, and
-// returns the latencies, sorted.
+// returns the latencies, sorted. h2load gives every connection its share of the
+// rate from one clock, so that they come in bursts of as many as there are.
 func (l *lab) offered(ctx context.Context, address string, d time.Duration, rate float64) (load, []time.Duration, error) {
 	log := filepath.Join(l.dir, "latencies")
 	perConnection := strconv.FormatFloat(rate/connections, 'f', 2, 64)
@@ -40,12 +43,11 @@ func (l *lab) offered(ctx context.Context, address string, d time.Duration, rate
 	if err != nil {
 		return load{}, nil, err
 	}
-	f, err := os.Open(log)
+	text, err := os.ReadFile(log)
 	if err != nil {
 		return load{}, nil, err
 	}
-	defer f.Close()
-	latencies, err := parseLatencies(f)
+	latencies, err := parseLatencies(bytes.NewReader(text))
 	return result, latencies, errors.Join(err, os.Remove(log))
 }
 
@@ -66,7 +68,7 @@ func (l *lab) h2load(ctx context.Context, address string, d time.Duration, extra
 
 var (
 	finishedLine = regexp.MustCompile(`(?m)^finished in [^,]+, ([0-9.]+) req/s`)
-	requestsLine = regexp.MustCompile(`(?m)^requests: .* (\d+) done, .* (\d+) failed, (\d+) errored, (\d+) timeout`)
+	requestsLine = regexp.MustCompile(`(?m)^requests: .* (\d+) done, .* (\d+) failed,`)
 	statusLine   = regexp.MustCompile(`(?m)^status codes: (\d+) 2xx`)
 )
 
@@ -78,45 +80,52 @@ func parseLoad(text string) (load, error) {
 	if finished == nil || requests == nil || status == nil {
 		return load{}, fmt.Errorf("reading the summary of h2load: lines are missing in\n%s", text)
 	}
-	rate, err := strconv.ParseFloat(finished[1], 64)
-	if err != nil {
-		return load{}, fmt.Errorf("reading the rate of h2load: %w", err)
+	rate, errRate := strconv.ParseFloat(finished[1], 64)
+	done, errDone := strconv.Atoi(requests[1])
+	failed, errFailed := strconv.Atoi(requests[2]) // errored and timed out ones among them
+	answered, errAnswered := strconv.Atoi(status[1])
+	if err := errors.Join(errRate, errDone, errFailed, errAnswered); err != nil {
+		return load{}, fmt.Errorf("reading the summary of h2load: %w", err)
 	}
-	answered, err := strconv.Atoi(status[1])
-	if err != nil {
-		return load{}, fmt.Errorf("reading the answers of h2load: %w", err)
-	}
-	done, err := strconv.Atoi(requests[1])
-	if err != nil {
-		return load{}, fmt.Errorf("reading the requests of h2load: %w", err)
-	}
-	// A failed request is also an errored or a timed out one, and is not done.
-	failed, err := strconv.Atoi(requests[2])
-	if err != nil {
-		return load{}, fmt.Errorf("reading the failures of h2load: %w", err)
-	}
-	return load{answered: answered, failed: max(done-answered, 0) + failed, rate: rate}, nil
+	return load{answered: answered, failed: max(done, answered+failed) - answered, rate: rate}, nil
 }
 
+// settling is how long an offered load is not looked at: connections and pools
+// are being made.
+const settling = 500 * time.Millisecond
+
 // parseLatencies reads a log of h2load: start, status and microseconds of each
-// request, separated by tabs. It returns those of good answers, sorted.
+// request, separated by tabs, in the order of their ends. It returns those of
+// good answers that were asked for after settling, sorted.
 func parseLatencies(r io.Reader) ([]time.Duration, error) {
 	var latencies []time.Duration
-	lines := bufio.NewScanner(r)
-	for lines.Scan() {
-		fields := strings.Split(lines.Text(), "\t")
-		if len(fields) < 3 {
-			return nil, fmt.Errorf("reading latencies of h2load: %q has no three columns", lines.Text())
+	first := int64(0)
+	for lines := bufio.NewScanner(r); ; {
+		if !lines.Scan() {
+			slices.Sort(latencies)
+			return latencies, lines.Err()
 		}
-		if fields[1] != "200" {
-			continue
-		}
-		microseconds, err := strconv.ParseInt(fields[2], 10, 64)
+		start, status, took, err := parseLatency(lines.Text())
 		if err != nil {
-			return nil, fmt.Errorf("reading latencies of h2load: %w", err)
+			return nil, fmt.Errorf("reading latencies of h2load in %q: %w", lines.Text(), err)
 		}
-		latencies = append(latencies, time.Duration(microseconds)*time.Microsecond)
+		if first == 0 {
+			first = start
+		}
+		if status == http.StatusOK && start >= first+settling.Microseconds() {
+			latencies = append(latencies, time.Duration(took)*time.Microsecond)
+		}
 	}
-	slices.Sort(latencies)
-	return latencies, lines.Err()
+}
+
+// parseLatency reads one line; start and took are microseconds.
+func parseLatency(line string) (start int64, status int, took int64, err error) {
+	fields := strings.Split(line, "\t")
+	if len(fields) < 3 {
+		return 0, 0, 0, errors.New("fewer than three columns")
+	}
+	start, errStart := strconv.ParseInt(fields[0], 10, 64)
+	status, errStatus := strconv.Atoi(fields[1])
+	took, errTook := strconv.ParseInt(fields[2], 10, 64)
+	return start, status, took, errors.Join(errStart, errStatus, errTook)
 }

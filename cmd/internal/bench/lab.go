@@ -112,7 +112,7 @@ func (l *lab) build(ctx context.Context) error {
 }
 
 func (l *lab) say(format string, args ...any) {
-	fmt.Fprintf(l.progress, "bench: "+format+"\n", args...)
+	_, _ = fmt.Fprintf(l.progress, "bench: "+format+"\n", args...)
 }
 
 // openFiles returns how many descriptors a process may have.

@@ -21,10 +21,10 @@ func describeMachine(ctx context.Context) machine {
 	return machine{
 		{"date", time.Now().Format(time.DateOnly)},
 		{"machine", fmt.Sprintf("%s, %d cores, Linux %s", cpuModel(), runtime.NumCPU(), strings.TrimSpace(string(kernel)))},
-		{"load before", firstFields(string(loadavg), 3)},
+		{"load average", firstFields(string(loadavg), 3)},
 		{"programs", fmt.Sprintf("%s, nginx %s, HAProxy %s, h2load %s", runtime.Version(),
 			version(ctx, "nginx", "-v"), version(ctx, "haproxy", "-v"), version(ctx, "h2load", "--version"))},
-		{"load", fmt.Sprintf("POST of 2 KiB answered with 2 KiB, %d connections, plain in, TLS 1.3 out", connections)},
+		{"load", fmt.Sprintf("POST 2 KiB, answer 2 KiB, %d connections, plain in, TLS 1.3 out", connections)},
 		{"cores", "one for each proxy, another for callers and upstream together"},
 		{"logs", "lqproxy JSON, nginx buffered (guide: unbuffered), HAProxy none"},
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"embed"
 	"fmt"
@@ -60,18 +61,14 @@ type setting struct {
 	Envelope    string // as a string of nginx's
 }
 
-// write puts the configuration of p into a new folder, and returns its path.
+// write puts the configuration of p into its folder, and returns the path.
 func (p program) write(s setting) (string, error) {
-	path := filepath.Join(s.Dir, p.file)
-	f, err := os.Create(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	if err := configurations.ExecuteTemplate(f, p.file, s); err != nil {
+	var text bytes.Buffer
+	if err := configurations.ExecuteTemplate(&text, p.file, s); err != nil {
 		return "", fmt.Errorf("writing the configuration of %s: %w", p.name, err)
 	}
-	return path, f.Close()
+	path := filepath.Join(s.Dir, p.file)
+	return path, os.WriteFile(path, text.Bytes(), 0o644)
 }
 
 // setting returns what p is told when it forwards to upstream.

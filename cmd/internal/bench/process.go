@@ -60,7 +60,7 @@ func (p *process) launch(argv []string) error {
 	if err != nil {
 		return err
 	}
-	defer out.Close()                          // the process has its own descriptor of it
+	defer func() { _ = out.Close() }()         // the process has its own descriptor of it
 	p.cmd = exec.Command(argv[0], argv[1:]...) //nolint:noctx // stop ends it, in good order
 	p.cmd.Stdout, p.cmd.Stderr = out, out
 	if err := p.cmd.Start(); err != nil {

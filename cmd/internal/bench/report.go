@@ -13,20 +13,20 @@ const (
 
 // report prints what was measured.
 func report(w io.Writer, m machine, o options, r results) error {
-	print := table.text
+	write := table.text
 	if o.markdown {
-		print = table.markdown
+		write = table.markdown
 	}
 	if err := m.print(w, o.markdown); err != nil {
 		return err
 	}
-	if err := print(figures(o, r), w); err != nil {
+	if err := write(figures(o, r), w); err != nil {
 		return err
 	}
 	if _, err := fmt.Fprintln(w); err != nil {
 		return err
 	}
-	return print(comparison(o, r), w)
+	return write(comparison(o, r), w)
 }
 
 // A figure is a row of the first table.
@@ -58,10 +58,13 @@ func figureRows(o options, r results) []figure {
 	return []figure{
 		{"CPU per exchange, us", cpuPerExchange, 1, "%.1f"},
 		{"exchanges/s, 64 connections", rate, 1, "%.0f"},
-		{fmt.Sprintf("p50 at %.0f/s, us", r.offered), latency50, 1, "%.0f"},
-		{fmt.Sprintf("p99 at %.0f/s, us", r.offered), latency99, 1, "%.0f"},
+		{fmt.Sprintf("%.0f/s in bursts, p50 us", r.offered), burst50, 1, "%.0f"},
+		{fmt.Sprintf("%.0f/s in bursts, p99 us", r.offered), burst99, 1, "%.0f"},
+		{fmt.Sprintf("%.0f/s spread, p50 us", r.spread), spread50, 1, "%.0f"},
+		{fmt.Sprintf("%.0f/s spread, p99 us", r.spread), spread99, 1, "%.0f"},
 		{fmt.Sprintf("%d at once, last after s", o.callers), arriveTime, 1, "%.2f"},
 		{"again on their connections, s", againTime, 1, "%.2f"},
+		{"CPU of these two, s", crowdCPU, 1, "%.2f"},
 		{"resident meanwhile, MiB", busyMemory, mib, "%.1f"},
 		{"idle connection, KiB", idleMemory, kib, "%.2f"},
 		{size + " up, s", uploadTime, 1, "%.2f"},
@@ -103,7 +106,8 @@ func goals(o options) []goal {
 		{"CPU per exchange / nginx tuned", cpuPerExchange, tunedNginx.name, 1, "%.2f", 0.90, "then 0.75"},
 		{"CPU per exchange / HAProxy", cpuPerExchange, haproxy.name, 1, "%.2f", 0.85, "then 0.75"},
 		{"CPU per exchange / nginx guide", cpuPerExchange, guideNginx.name, 1, "%.3f", 0.10, ""},
-		{"p99 / nginx tuned", latency99, tunedNginx.name, 1, "%.2f", 1.2, ""},
+		{"p99 in bursts (h2load) / nginx tuned", burst99, tunedNginx.name, 1, "%.2f", 1.2, ""},
+		{"p99 spread / nginx tuned", spread99, tunedNginx.name, 1, "%.2f", 1.2, ""},
 		{fmt.Sprintf("%d callers at once, s", n), arriveTime, "", 1, "%.2f", 2, ""},
 		{fmt.Sprintf("resident, %d busy, MiB", n), busyMemory, "", mib, "%.1f", 96, ""},
 		{"idle connection, KiB", idleMemory, "", kib, "%.2f", 4, ""},
@@ -131,12 +135,20 @@ func comparison(o options, r results) table {
 	return t
 }
 
-// value reports false when there is no figure to compare.
+// value reports false when there is no figure to compare. A ratio is the median
+// of the rounds' ratios: what disturbs the machine disturbs neighbours alike.
 func (g goal) value(r results) (float64, bool) {
-	own, ok := r.records[lqproxy.name].median(g.metric)
-	if !ok || g.peer == "" {
-		return own / g.unit, ok
+	own := r.records[lqproxy.name]
+	if g.peer == "" {
+		v, ok := own.median(g.metric)
+		return v / g.unit, ok
 	}
-	other, ok := r.records[g.peer].median(g.metric)
-	return own / other, ok && other > 0
+	ratios := record{}
+	peers := r.records[g.peer][g.metric]
+	for i, v := range own[g.metric] {
+		if i < len(peers) && peers[i] > 0 {
+			ratios.add(g.metric, v/peers[i])
+		}
+	}
+	return ratios.median(g.metric)
 }

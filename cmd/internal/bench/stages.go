@@ -7,57 +7,9 @@ import (
 	"time"
 )
 
-// A metric names one kind of figure.
-type metric string
-
-const (
-	cpuPerExchange metric = "cpu"    // microseconds
-	rate           metric = "rate"   // exchanges per second
-	latency99      metric = "p99"    // microseconds, at the offered rate
-	latency50      metric = "p50"    // likewise
-	arriveTime     metric = "arrive" // seconds until all callers at once were answered
-	againTime      metric = "again"  // the same, on their connections
-	busyMemory     metric = "busy"   // bytes, the most while they were
-	idleMemory     metric = "idle"   // bytes for each idle connection
-	uploadTime     metric = "up"     // seconds for a body
-	uploadCPU      metric = "up-cpu" // seconds of CPU time
-	uploadMemory   metric = "up-mem" // bytes, the most
-	downloadTime   metric = "dn"     // as for uploads
-	downloadCPU    metric = "dn-cpu"
-	downloadMemory metric = "dn-mem"
-	failures       metric = "failed" // exchanges without a good answer
-)
-
-// A record holds the figures of one program, round by round.
-type record map[metric][]float64
-
-func (r record) add(m metric, v float64) { r[m] = append(r[m], v) }
-
-// median reports false when m was not measured.
-func (r record) median(m metric) (float64, bool) {
-	if len(r[m]) == 0 {
-		return 0, false
-	}
-	return median(r[m]), true
-}
-
-func (r record) sum(m metric) float64 {
-	total := 0.0
-	for _, v := range r[m] {
-		total += v
-	}
-	return total
-}
-
-// results are what a run found.
-type results struct {
-	records map[string]record // by name of the program
-	offered float64           // the rate at which latency was measured, per second
-	idle    int               // connections
-}
-
+// measure goes through all stages.
 func (l *lab) measure(ctx context.Context) (results, error) {
-	r := results{records: map[string]record{}, idle: l.idle}
+	r := results{records: map[string]record{}}
 	for _, p := range programs {
 		r.records[p.name] = record{}
 	}
@@ -101,6 +53,7 @@ func (l *lab) load(ctx context.Context, r *results) error {
 					return err
 				}
 			}
+			l.say("  CPU per exchange: %s", r.latest(cpuPerExchange))
 		}
 		return l.offeredRounds(ctx, r, ps)
 	})
@@ -157,23 +110,36 @@ func (l *lab) offeredRounds(ctx context.Context, r *results, ps []*process) erro
 	if !ok {
 		return nil
 	}
-	r.offered = peak / 2
-	l.say("offered rate: %.0f/s, %d rounds of %v", r.offered, l.rounds, l.duration)
+	r.offered, r.spread = peak/2, peak/4 // our own generator cannot carry more beside the upstream
+	l.say("offered rate: %.0f/s in bursts and %.0f/s spread, %d rounds of %v", r.offered, r.spread, l.rounds, l.duration)
 	for range l.rounds {
 		for _, p := range ps {
 			if p.name == guideNginx.name {
 				continue
 			}
-			got, latencies, err := l.offered(ctx, p.address, l.duration, r.offered)
-			if err != nil {
+			if err := l.offeredRound(ctx, p, r); err != nil {
 				return err
 			}
-			record := r.records[p.name]
-			record.add(failures, float64(got.failed))
-			record.add(latency50, float64(quantile(latencies, 0.50).Microseconds()))
-			record.add(latency99, float64(quantile(latencies, 0.99).Microseconds()))
 		}
 	}
+	return nil
+}
+
+func (l *lab) offeredRound(ctx context.Context, p *process, all *results) error {
+	r := all.records[p.name]
+	got, bursts, err := l.offered(ctx, p.address, l.duration, all.offered)
+	if err != nil {
+		return err
+	}
+	r.add(failures, float64(got.failed))
+	r.addLatencies(bursts, burst50, burst99)
+
+	even, failed, err := spread(ctx, p.address, l.duration, all.spread)
+	if err != nil {
+		return err
+	}
+	r.add(failures, float64(failed))
+	r.addLatencies(even, spread50, spread99)
 	return nil
 }
 
@@ -195,16 +161,19 @@ func (l *lab) crowd(ctx context.Context, r *results) error {
 func (l *lab) crowdOf(ctx context.Context, p *process, r record) error {
 	callers := make(crowd, l.callers)
 	defer callers.close()
-	var failed int
-	peak, err := p.peakMemory(func() error {
-		arrived, failedFirst := callers.arrive(ctx, p.address, slowRequest)
-		again, failedAgain := callers.again(slowRequest)
-		r.add(arriveTime, arrived.Seconds())
-		r.add(againTime, again.Seconds())
-		failed = failedFirst + failedAgain
-		return nil
+	var used time.Duration
+	peak, err := p.peakMemory(func() (err error) {
+		used, err = p.cpuUsed(func() error {
+			arrived, failedFirst := callers.arrive(ctx, p.address, slowRequest)
+			again, failedAgain := callers.again(slowRequest)
+			r.add(arriveTime, arrived.Seconds())
+			r.add(againTime, again.Seconds())
+			r.add(failures, float64(failedFirst+failedAgain))
+			return nil
+		})
+		return err
 	})
-	r.add(failures, float64(failed))
+	r.add(crowdCPU, used.Seconds())
 	r.add(busyMemory, peak)
 	return err
 }

@@ -7,7 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"net"
-	"path/filepath"
+	"os/signal"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,6 +15,7 @@ import (
 	"github.com/lqproxy/lqproxy/cmd/internal/admin"
 	"github.com/lqproxy/lqproxy/cmd/internal/logging"
 	"github.com/lqproxy/lqproxy/configs"
+	"github.com/lqproxy/lqproxy/probe"
 	"github.com/lqproxy/lqproxy/proxy"
 	"github.com/lqproxy/lqproxy/proxy/upstream"
 	"github.com/prometheus/client_golang/prometheus"
@@ -60,6 +61,8 @@ type Daemon struct {
 	// What runs of the current generation.
 	upstreams    *relay
 	certificates *relay
+	probes       *relay
+	background   *probe.Background
 
 	reloading   sync.Mutex // held during a reload
 	outcomeLock sync.Mutex // guards outcome
@@ -70,7 +73,7 @@ type Daemon struct {
 // address that cannot be bound is a *ListenError. Unless there is an error,
 // the caller must Run the result.
 func New(o Options) (_ *Daemon, err error) {
-	d := &Daemon{o: o, started: time.Now(), upstreams: newRelay(), certificates: newRelay()}
+	d := &Daemon{o: o, started: time.Now(), upstreams: newRelay(), certificates: newRelay(), probes: newRelay()}
 	d.registry, d.metrics = newMetrics(o.Build)
 	defer func() {
 		if err != nil {
@@ -93,6 +96,7 @@ func New(o Options) (_ *Daemon, err error) {
 // assemble builds what stands between the logs and the listeners.
 func (d *Daemon) assemble() error {
 	d.known = d.openRecord()
+	d.background = probe.NewBackground(d.metrics.probe, d.logs.Error.Named("probe"))
 	first, err := d.build(d.o.Config, nil)
 	if err != nil {
 		return err
@@ -123,7 +127,7 @@ func (d *Daemon) assemble() error {
 func (d *Daemon) openRecord() *upstream.KnownKeys {
 	file := ""
 	if d.o.Config.StateDir != "" {
-		file = filepath.Join(d.o.Config.StateDir, recordName)
+		file = RecordFile(d.o.Config.StateDir)
 	}
 	known, err := upstream.OpenKnownKeys(file)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -206,19 +210,25 @@ func (d *Daemon) Run(ctx context.Context) error {
 	alive, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	defer d.logs.Close()
+	orders := d.orders()
+	defer signal.Stop(orders)
 
 	logs := begin(ctx, fail, task{"logs", d.logs.Run})
-	orders := begin(ctx, fail, task{"orders", d.obey})
-	background := begin(ctx, fail, task{"upstream", d.upstreams.run}, task{"certificate", d.certificates.run})
+	obeying := begin(ctx, fail, task{"orders", func(ctx context.Context) error {
+		return d.obey(ctx, orders)
+	}}, task{"control", d.takeOrders})
+	background := begin(ctx, fail, task{"upstream", d.upstreams.run}, task{"certificate", d.certificates.run},
+		task{"probe", d.probes.run})
 	admins := begin(ctx, fail, task{"admin", func(ctx context.Context) error {
 		return d.admin.Serve(ctx, d.admins...)
 	}})
 	accepting := begin(ctx, fail, d.acceptTasks()...)
 
 	d.ready()
+	defer d.announce(false)
 	<-alive.Done()
 	err := d.stop(alive, ctx.Err() == nil, accepting)
-	err = errors.Join(err, admins.end(), background.end(), orders.end())
+	err = errors.Join(err, admins.end(), background.end(), obeying.end())
 	d.log.Info("stopped", zap.String(logging.KeyEvent, logging.EventStopped), zap.Error(err))
 	return errors.Join(err, logs.end())
 }
@@ -236,6 +246,7 @@ func (d *Daemon) acceptTasks() []task {
 // ready tells the world that callers are served.
 func (d *Daemon) ready() {
 	c := d.current.Load()
+	d.announce(true)
 	d.notify("READY=1\nSTATUS=forwarding to " + c.upstream.Authority())
 	d.log.Info("started", zap.String(logging.KeyEvent, logging.EventStarted),
 		zap.String(keyVersion, d.o.Build.Version),

@@ -5,8 +5,8 @@
 // after it:
 //
 //  1. the logs;
-//  2. the orders of others: SIGHUP and SIGUSR1;
-//  3. the upstream and the listener's certificate;
+//  2. the orders of others: SIGHUP, SIGUSR1 and the control socket;
+//  3. the upstream, the listener's certificate and the background probe;
 //  4. the admin listener;
 //  5. the acceptance of callers.
 //

@@ -54,7 +54,7 @@ func (d *Daemon) build(c configs.Config, old *generation) (*generation, error) {
 // enforce publishes g and starts what runs of it. It cannot fail.
 func (d *Daemon) enforce(g *generation) {
 	if g.config.Upstream.TLS.Legacy {
-		acceptSHA1()
+		AcceptSHA1()
 	}
 	old := d.current.Swap(g)
 	d.admin.Admit(g.config.Admin.Allow)
@@ -66,6 +66,9 @@ func (d *Daemon) enforce(g *generation) {
 	}
 	if old == nil || old.certificate != g.certificate {
 		d.certificates.hand(g.runCertificate)
+	}
+	if old == nil || !sameProbe(old.config, g.config) {
+		d.probeWith(g.config)
 	}
 }
 
@@ -79,10 +82,10 @@ func (g *generation) runCertificate(ctx context.Context) error {
 	return g.certificate.Run(ctx)
 }
 
-// acceptSHA1 lets crypto/x509 and crypto/tls accept SHA-1 signatures, which is
-// a setting of the whole process. It is not taken back: connections of the old
-// upstream may still need it.
-func acceptSHA1() {
+// AcceptSHA1 lets crypto/x509 and crypto/tls accept SHA-1 signatures, as
+// upstream.tls.legacy asks. That is a setting of the whole process, and not
+// taken back: connections of an old upstream may still need it.
+func AcceptSHA1() {
 	const setting = "tlssha1=1"
 	others := os.Getenv("GODEBUG")
 	if strings.Contains(others, setting) {

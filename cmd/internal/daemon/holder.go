@@ -68,7 +68,11 @@ func owner(inode string) string {
 		if err != nil {
 			continue // it has ended
 		}
-		return fmt.Sprintf("%s (pid %s)", strings.TrimSpace(string(name)), pid)
+		return holderName(string(name), pid)
 	}
 	return ""
+}
+
+func holderName(comm, pid string) string {
+	return fmt.Sprintf("%s (pid %s)", strings.TrimSpace(comm), pid)
 }

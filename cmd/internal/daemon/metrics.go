@@ -3,6 +3,7 @@ package daemon
 import (
 	"github.com/lqproxy/lqproxy/cmd/internal/admin"
 	"github.com/lqproxy/lqproxy/cmd/internal/logging"
+	"github.com/lqproxy/lqproxy/probe"
 	"github.com/lqproxy/lqproxy/proxy"
 	"github.com/lqproxy/lqproxy/proxy/certs"
 	"github.com/lqproxy/lqproxy/proxy/upstream"
@@ -15,6 +16,7 @@ type metrics struct {
 	upstream    *upstream.Metrics
 	proxy       *proxy.Metrics
 	certificate *certs.Metrics
+	probe       *probe.Metrics
 
 	reloadOK, reloadedAt prometheus.Gauge
 	logFailures          *prometheus.CounterVec
@@ -33,6 +35,7 @@ func newMetrics(b admin.Build) (*prometheus.Registry, *metrics) {
 		upstream:    up,
 		proxy:       proxy.NewMetrics(reg, up),
 		certificate: certs.NewMetrics(reg),
+		probe:       probe.NewMetrics(reg),
 		reloadOK: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "lqproxy_config_last_reload_successful",
 			Help: "Whether the last reload of the configuration came about; the start counts as one.",

@@ -10,16 +10,21 @@ import (
 	"go.uber.org/zap"
 )
 
-// obey follows the signals of others until ctx is done: SIGHUP reloads,
-// SIGUSR1 opens the log files anew. An instance without a file leaves SIGHUP
-// alone: it ends with its terminal.
-func (d *Daemon) obey(ctx context.Context) error {
+// orders returns the signals that others give orders with, which would end the
+// process otherwise. An instance without a file leaves SIGHUP alone: it ends
+// with its terminal.
+func (d *Daemon) orders() chan os.Signal {
 	orders := make(chan os.Signal, 2)
 	signal.Notify(orders, syscall.SIGUSR1)
 	if d.o.File != "" {
 		signal.Notify(orders, syscall.SIGHUP)
 	}
-	defer signal.Stop(orders)
+	return orders
+}
+
+// obey follows orders until ctx is done: SIGHUP reloads, SIGUSR1 opens the log
+// files anew.
+func (d *Daemon) obey(ctx context.Context, orders <-chan os.Signal) error {
 	for {
 		select {
 		case <-ctx.Done():

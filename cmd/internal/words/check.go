@@ -5,12 +5,12 @@ var (
 	CheckOK       = Text{"%s is in order", "%s 没有错误"}
 	CheckMistakes = Text{"%s: number of mistakes: %d", "%s 中有 %d 处错误"}
 	CheckLine     = Text{"line %d", "第 %d 行"}
-	CheckAccount  = Text{"what follows is as user %s sees it", "以下为用户 %s 无法读取的文件"}
+	CheckAccount  = Text{"judged for user %s, as which the service runs", "按服务的运行用户 %s 判断"}
 	CheckFile     = Text{"the configuration itself cannot be read: %v", "无法读取配置文件本身：%v"}
 
 	CheckListen   = Text{"listens on", "监听地址"}
 	CheckPlain    = Text{"%s, plain http", "%s，http 明文"}
-	CheckTLS      = Text{"%s, https", "%s，https"}
+	CheckTLS      = Text{"%s, https", "%s，https 加密"}
 	CheckSources  = Text{"admits", "允许接入"}
 	CheckPrefixes = Text{"prefixes: %d", "%d 个地址段"}
 	CheckPresets  = Text{"prefixes: %d, with the presets %s", "%d 个地址段，含预置名单 %s"}

@@ -71,6 +71,7 @@ var chinese = map[configs.Kind]string{
 	configs.NotPin:         `{value} 不是证书指纹，请写成 {proposal} 这样`,
 	configs.NotHost:        `{value} 不是主机名`,
 	configs.NotSyslog:      `{value} 不是 syslog 服务器地址，请写成 {proposal} 这样`,
+	configs.NotURL:         `{value} 不是 HTTP 网址，请写成 {proposal} 这样`,
 	configs.NotUnit:        `{value} 不是接入单位编号：由字母和数字组成，一般为 20 位`,
 	configs.NotName:        `{value} 不能作为名称：最多 {most} 个可见字符`,
 	configs.NotSetName:     `{value} 不能作为名单名称：只能用小写字母、数字和 "-"`,

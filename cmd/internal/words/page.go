@@ -32,6 +32,10 @@ var (
 	PageError       = Text{"error", "错误"}
 	PageLookup      = Text{"DNS error", "DNS 错误"}
 	PageAddresses   = Text{"addresses", "地址"}
+	PageUnused      = Text{"not tried yet", "尚未使用"}
+	PageReached     = Text{"reached", "可连接"}
+	PageUnreached   = Text{"not reached", "连接失败"}
+	PageNoRoute     = Text{"no route from here", "本机无路由"}
 	PageCertificate = Text{"certificate until", "证书有效期至"}
 	PagePin         = Text{"pin", "证书指纹"}
 	PageKey         = Text{"key", "公钥"}

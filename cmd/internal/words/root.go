@@ -19,7 +19,7 @@ var (
 	FlagAllowRoot = Text{"run even as root", "允许以 root 身份运行"}
 	FlagEffective = Text{"print what is in force, without secrets", "输出当前生效的配置，不含机密"}
 	FlagListen    = Text{"the `ADDRESS` to listen on", "监听地址 `ADDRESS`"}
-	FlagScenario  = Text{"the `SCENARIO` to play, from the list below", "演示的场景 `SCENARIO`，见下表"}
+	FlagScenario  = Text{"the `SCENARIO` to play; see below", "演示的场景 `SCENARIO`，见下表"}
 	FlagHelp      = Text{"explain this command", "显示本命令的帮助"}
 	FlagDefault   = Text{"%s (default %s)", "%s（默认 %s）"}
 )

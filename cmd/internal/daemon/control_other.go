@@ -1,0 +1,7 @@
+//go:build !linux
+
+package daemon
+
+import "net"
+
+func peerUID(*net.UnixConn) int { return -1 }
