@@ -5,8 +5,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -57,8 +59,8 @@ func (l *live) stillAdmits(a admission) bool {
 		(a.role == nobody || a.role == l.judge(a.source.Addr()))
 }
 
-// errNoSource is a PROXY header that vouches for nobody: the load balancer's
-// own connection, to see whether we live.
+// errNoSource is a PROXY header that vouches for nobody, or none before the end:
+// the load balancer's own connection, to see whether we live.
 var errNoSource = errors.New("the PROXY header carries no source")
 
 // readProxyHeader returns the source that a PROXY header names (v1 and v2, by
@@ -66,6 +68,13 @@ var errNoSource = errors.New("the PROXY header carries no source")
 func (s *socket) readProxyHeader() (netip.AddrPort, error) {
 	s.readLimit = time.Now().Add(proxyHeaderTime)
 	r := bufio.NewReader(s)
+	err := gatherLine(r)
+	switch {
+	case errors.Is(err, io.EOF) && r.Buffered() == 0, err == nil && isUnspecified(r):
+		return netip.AddrPort{}, errNoSource
+	case err != nil:
+		return netip.AddrPort{}, fmt.Errorf("waiting for the PROXY header: %w", err)
+	}
 	h, err := proxyproto.Read(r)
 	if err != nil {
 		return netip.AddrPort{}, fmt.Errorf("reading the PROXY header: %w", err)
@@ -79,15 +88,41 @@ func (s *socket) readProxyHeader() (netip.AddrPort, error) {
 	return netip.AddrPortFrom(source.Addr().Unmap(), source.Port()), nil
 }
 
+// gatherLine waits until all of a header of version 1 has arrived, or more than
+// one can have: proxyproto refuses one that comes in pieces.
+func gatherLine(r *bufio.Reader) error {
+	const longest = 107
+	for {
+		b, _ := r.Peek(r.Buffered()) // cannot fail: these bytes are there
+		if len(b) > 0 && b[0] != 'P' || len(b) >= longest || bytes.IndexByte(b, '\n') >= 0 {
+			return nil
+		}
+		if _, err := r.Peek(len(b) + 1); err != nil {
+			return err
+		}
+	}
+}
+
+// isUnspecified reports whether a header of version 2 has the command PROXY and
+// the family UNSPEC, which proxyproto refuses: it is the UNKNOWN of version 1.
+func isUnspecified(r *bufio.Reader) bool {
+	const first, command, family = '\r', 12, 13
+	if b, err := r.Peek(1); err != nil || b[0] != first {
+		return false
+	}
+	b, err := r.Peek(family + 1)
+	return err == nil && b[command] == 0x21 && b[family] == 0
+}
+
 // forwardedFor returns the source that the devices in front vouch for: the
 // rightmost address of all X-Forwarded-For fields together that is not a
 // device's own. What stands to the left of it anyone may have written.
 func forwardedFor(q *h1.Request, devices allow.List) (netip.Addr, error) {
-	for i := len(q.Fields) - 1; i >= 0; i-- {
-		if !strings.EqualFold(string(q.Bytes(q.Fields[i].Name)), "X-Forwarded-For") {
+	for _, f := range slices.Backward(q.Fields) {
+		if !strings.EqualFold(string(q.Bytes(f.Name)), "X-Forwarded-For") {
 			continue
 		}
-		rest := q.Bytes(q.Fields[i].Value)
+		rest := q.Bytes(f.Value)
 		for more := true; more; {
 			var last []byte
 			rest, last, more = cutLast(rest)

@@ -34,8 +34,11 @@ func (x *exchange) answer() {
 		return // nobody is there to read it; a removed source is cut
 	}
 	fields, body := ownAnswer(f.reason, x.delivered, x.id[:])
-	if f.status == http.StatusServiceUnavailable {
+	switch f.status {
+	case http.StatusServiceUnavailable:
 		fields += "Retry-After: " + strconv.Itoa(retryAfter) + "\r\n"
+	case http.StatusMethodNotAllowed:
+		fields += "Allow: POST\r\n" // the platform's only method (RFC 9110 section 15.5.6)
 	}
 	x.write(f.status, fields, body)
 }

@@ -27,7 +27,7 @@ type attackOutcome struct {
 }
 
 // attackWords are those that may follow a status; another one is a reason.
-const attackWords = " stays closes reset closed unchanged aborted truncated reused retired "
+const attackWords = " stays closes reset closed unchanged aborted truncated reused retired own gone "
 
 func (o attackOutcome) is(word string) bool {
 	for _, w := range o.words {

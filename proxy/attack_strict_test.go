@@ -57,7 +57,7 @@ type attackField struct{ name, value, line string }
 func (m *attackMessage) values(name string) []string {
 	var all []string
 	for _, f := range m.fields {
-		if strings.EqualFold(f.name, name) {
+		if equalAttack(f.name, name) {
 			all = append(all, f.value)
 		}
 	}
@@ -76,7 +76,7 @@ func (m *attackMessage) options() []string {
 	var all []string
 	for _, v := range m.values("Connection") {
 		for o := range strings.SplitSeq(v, ",") {
-			if o = strings.ToLower(strings.Trim(o, " \t")); o != "" {
+			if o = lowerAttack(strings.Trim(o, " \t")); o != "" {
 				all = append(all, o)
 			}
 		}
@@ -129,7 +129,7 @@ func readAttackRequest(b []byte) (m attackMessage, rest []byte, err error) {
 	if m.fields, rest, err = cutAttackFields(rest); err != nil {
 		return m, nil, err
 	}
-	if err = cmpErrors(m.judgeTarget(), m.judgeConnection(), m.judgeExpect(), m.judgeLengths()); err != nil {
+	if err = firstAttackError(m.judgeTarget(), m.judgeConnection(), m.judgeExpect(), m.judgeLengths()); err != nil {
 		return m, nil, err
 	}
 	if rest, err = m.readBody(rest, false); err != nil {
@@ -139,7 +139,7 @@ func readAttackRequest(b []byte) (m attackMessage, rest []byte, err error) {
 	return m, rest, nil
 }
 
-func cmpErrors(errs ...error) error {
+func firstAttackError(errs ...error) error {
 	for _, err := range errs {
 		if err != nil {
 			return err
@@ -157,7 +157,7 @@ func (m *attackMessage) judgeTarget() error {
 	}
 	m.target = m.form
 	if parts := attackAbsolute.FindStringSubmatch(m.form); parts != nil {
-		if !isAttackHost(parts[1]) || len(hosts) == 1 && !strings.EqualFold(hosts[0], parts[1]) {
+		if !isAttackHost(parts[1]) || len(hosts) == 1 && !equalAttack(hosts[0], parts[1]) {
 			return fmt.Errorf("target %q for host %q", m.form, hosts)
 		}
 		m.target = parts[2]
@@ -175,6 +175,20 @@ func (m *attackMessage) judgeTarget() error {
 	return nil
 }
 
+// lowerAttack lowers ASCII letters alone, unlike strings.ToLower, to which a
+// Kelvin sign is a k.
+func lowerAttack(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	return string(b)
+}
+
+func equalAttack(a, b string) bool { return lowerAttack(a) == lowerAttack(b) }
+
 func isAttackHost(s string) bool {
 	if six := attackHost6.FindStringSubmatch(s); six != nil {
 		addr, err := netip.ParseAddr(six[1])
@@ -187,7 +201,7 @@ func isAttackHost(s string) bool {
 func (m *attackMessage) judgeConnection() error {
 	keep := append([]string{"Host", "Content-Length", "Transfer-Encoding", "Content-Type", "Content-Encoding"}, leqi.Fields...)
 	for _, o := range m.options() {
-		named := func(name string) bool { return strings.EqualFold(name, o) }
+		named := func(name string) bool { return equalAttack(name, o) }
 		if !attackOption.MatchString(o) || slices.ContainsFunc(keep, named) {
 			return fmt.Errorf("connection option %q", o)
 		}
@@ -197,7 +211,7 @@ func (m *attackMessage) judgeConnection() error {
 
 func (m *attackMessage) judgeExpect() error {
 	for _, v := range m.values("Expect") {
-		if !strings.EqualFold(v, "100-continue") {
+		if !equalAttack(v, "100-continue") {
 			return fmt.Errorf("expectation %q", v)
 		}
 	}
@@ -209,7 +223,7 @@ func (m *attackMessage) judgeLengths() error {
 	codings, lengths := m.values("Transfer-Encoding"), m.values("Content-Length")
 	switch {
 	case len(codings)+len(lengths) > 1,
-		len(codings) == 1 && (!strings.EqualFold(codings[0], "chunked") || m.minor == 0),
+		len(codings) == 1 && (!equalAttack(codings[0], "chunked") || m.minor == 0),
 		len(lengths) == 1 && !attackLength.MatchString(lengths[0]):
 		return fmt.Errorf("framing by %q and %q", codings, lengths)
 	}
@@ -315,7 +329,7 @@ func (m *attackMessage) forwarded(authority string) []byte {
 	}
 	gone := append(m.options(), attackHopFields...)
 	for _, f := range m.fields {
-		is := func(name string) bool { return strings.EqualFold(name, f.name) }
+		is := func(name string) bool { return equalAttack(name, f.name) }
 		switch {
 		case is("Host"):
 			out += f.name + ": " + authority + "\r\n"
@@ -355,18 +369,13 @@ func (m *attackMessage) passesGate() bool {
 	return false
 }
 
-// overlong is UTF-8 that spends more bytes than it needs (RFC 3629 section 3).
-var attackOverlong = regexp.MustCompile(`(?s)c[01]..|e0[89]...|f08.....|f[8-f]..`)
+// attackOverlong begins UTF-8 that spends more bytes than it needs (RFC 3629
+// section 3), which some read as the character that it stands for. Each byte
+// is two hexadecimal digits behind a space.
+var attackOverlong = regexp.MustCompile(` (c[01]|e0 [89].|f0 8.|f8 8[0-7]|fc 8[0-3])`)
 
 func hasOverlong(s string) bool {
-	// In hexadecimal, with a separator that keeps the digits of a byte together.
-	for i := range len(s) {
-		at := attackOverlong.FindStringIndex(fmt.Sprintf("%x......", s[i:min(i+4, len(s))]))
-		if at != nil && at[0] == 0 {
-			return true
-		}
-	}
-	return false
+	return attackOverlong.MatchString(fmt.Sprintf(" % x", s))
 }
 
 func attackUnescape(path string) string {

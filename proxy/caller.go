@@ -34,30 +34,36 @@ type caller struct {
 }
 
 // serve is the life of the connection (steps 1 to 3, then 4 to 9 for each
-// request).
+// request). What waits in it between exchanges is kept flat: with admit inlined
+// the stack of an idle connection would be 4 KiB, and not 2.
 func (c *caller) serve() {
 	defer c.sock.Close() //nolint:errcheck // ended in one of the ways below, or by a panic
-	defer c.in.Release()
-	l := c.srv.live.Load()
-	c.peer = unmapped(c.sock.RemoteAddr())
-	if !l.Balancers.Contains(c.peer.Addr()) && l.judge(c.peer.Addr()) == nobody {
-		c.srv.notices.sourceSeen(l, c.peer.Addr())
-		c.refuse(SourceRefused, "")
-		return
-	}
-	if !c.srv.register(c) {
-		c.srv.metrics.reached[limitConnections].Inc()
-		c.refuse(ConnectionLimit, "")
+	if !c.admit() {
 		return
 	}
 	defer c.srv.unregister(c)
 	defer c.recover()
-	c.sock.writeProgress = l.BodyTimeout
-
-	if c.identify() && c.secure(l) {
-		c.srv.metrics.connections.Inc()
+	if c.identify() && c.secure() {
 		c.exchanges()
 	}
+}
+
+// admit finds out who connects, and makes the connection known.
+func (c *caller) admit() bool {
+	l := c.srv.live.Load()
+	c.peer = unmapped(c.sock.RemoteAddr())
+	c.sock.writeProgress = l.BodyTimeout
+	if !l.Balancers.Contains(c.peer.Addr()) && l.judge(c.peer.Addr()) == nobody {
+		c.srv.notices.sourceSeen(l, c.peer.Addr())
+		c.refuse(SourceRefused, "")
+		return false
+	}
+	if !c.srv.register(c) {
+		c.srv.metrics.reached[limitConnections].Inc()
+		c.refuse(ConnectionLimit, "")
+		return false
+	}
+	return true
 }
 
 // unmapped returns the address of a TCP socket, an IPv4 one as such.
@@ -117,7 +123,8 @@ func (c *caller) identify() bool {
 }
 
 // secure does the TLS handshake, if the listener has one.
-func (c *caller) secure(l *live) bool {
+func (c *caller) secure() bool {
+	l := c.srv.live.Load()
 	if l.tls == nil {
 		return true
 	}
@@ -164,6 +171,8 @@ func (c *caller) countRefused(r Reason, detail string) {
 // exchanges serves one request after the other until one of them, or the
 // caller, ends the connection.
 func (c *caller) exchanges() {
+	defer c.in.Release()
+	c.srv.metrics.connections.Inc()
 	c.in.Reset(c.stream())
 	for {
 		if c.in.Buffered() == 0 {

@@ -54,6 +54,7 @@ type exchange struct {
 	scratch []byte       // what is to be written: the request, then the answer
 	phase   atomic.Int32 // of the answer, for the goroutine that sends
 	line    [1]zap.Field // the exchange itself, for the log
+	addr    [addrSize]byte
 }
 
 // current is what belongs to one exchange only.

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-const path = "/access/v2/invoke/202007/CXKYSL"
+const callPath = "/access/v2/invoke/202007/CXKYSL"
 
 // TestRequestsLeaveAsTheyCame compares, byte for byte, what the upstream gets.
 // HOST stands for its name and port.
@@ -21,12 +21,12 @@ func TestRequestsLeaveAsTheyCame(t *testing.T) {
 	tests := []struct{ name, sent, want string }{
 		{
 			"spelling, underscores, empty values, order and duplicates stay",
-			"POST " + path + " HTTP/1.1\r\nhOsT: proxy\r\naccess_signature:\r\nX-B: 2\r\nX-A: 1\r\nx-b: 3\r\nclientTid:no space\r\nX_y: \t \r\ncontent-LENGTH: 2\r\n\r\n{}",
-			"POST " + path + " HTTP/1.1\r\nhOsT: HOST\r\naccess_signature:\r\nX-B: 2\r\nX-A: 1\r\nx-b: 3\r\nclientTid:no space\r\nX_y: \t \r\ncontent-LENGTH: 2\r\n\r\n{}",
+			"POST " + callPath + " HTTP/1.1\r\nhOsT: proxy\r\naccess_signature:\r\nX-B: 2\r\nX-A: 1\r\nx-b: 3\r\nclientTid:no space\r\nX_y: \t \r\ncontent-LENGTH: 2\r\n\r\n{}",
+			"POST " + callPath + " HTTP/1.1\r\nhOsT: HOST\r\naccess_signature:\r\nX-B: 2\r\nX-A: 1\r\nx-b: 3\r\nclientTid:no space\r\nX_y: \t \r\ncontent-LENGTH: 2\r\n\r\n{}",
 		}, {
 			"Host in the middle is replaced where it stands",
-			"POST " + path + " HTTP/1.1\r\nA: 1\r\nHOST: proxy:8864\r\nB: 2\r\nContent-Length: 0\r\n\r\n",
-			"POST " + path + " HTTP/1.1\r\nA: 1\r\nHOST: HOST\r\nB: 2\r\nContent-Length: 0\r\n\r\n",
+			"POST " + callPath + " HTTP/1.1\r\nA: 1\r\nHOST: proxy:8864\r\nB: 2\r\nContent-Length: 0\r\n\r\n",
+			"POST " + callPath + " HTTP/1.1\r\nA: 1\r\nHOST: HOST\r\nB: 2\r\nContent-Length: 0\r\n\r\n",
 		}, {
 			"a path is never normalised",
 			"POST /access//v2/%2F/a;b=c/x.y/~/%e4%b8%ad/ HTTP/1.1\r\nHost: p\r\nContent-Length: 0\r\n\r\n",
@@ -41,44 +41,44 @@ func TestRequestsLeaveAsTheyCame(t *testing.T) {
 			"GET /access/? HTTP/1.1\r\nHost: HOST\r\n\r\n",
 		}, {
 			"UTF-8 and Latin-1 in values stay",
-			"POST " + path + " HTTP/1.1\r\nHost: p\r\nX-Name: 发票 \xe9\r\nContent-Length: 0\r\n\r\n",
-			"POST " + path + " HTTP/1.1\r\nHost: HOST\r\nX-Name: 发票 \xe9\r\nContent-Length: 0\r\n\r\n",
+			"POST " + callPath + " HTTP/1.1\r\nHost: p\r\nX-Name: 发票 \xe9\r\nContent-Length: 0\r\n\r\n",
+			"POST " + callPath + " HTTP/1.1\r\nHost: HOST\r\nX-Name: 发票 \xe9\r\nContent-Length: 0\r\n\r\n",
 		}, {
 			"other methods pass",
 			"pAtCh /access/x HTTP/1.1\r\nHost: p\r\nContent-Length: 1\r\n\r\nx",
 			"pAtCh /access/x HTTP/1.1\r\nHost: HOST\r\nContent-Length: 1\r\n\r\nx",
 		}, {
 			"no framing came in, and none goes out",
-			"POST " + path + " HTTP/1.1\r\nHost: p\r\n\r\n",
-			"POST " + path + " HTTP/1.1\r\nHost: HOST\r\n\r\n",
+			"POST " + callPath + " HTTP/1.1\r\nHost: p\r\n\r\n",
+			"POST " + callPath + " HTTP/1.1\r\nHost: HOST\r\n\r\n",
 		}, {
 			"HTTP/1.0 without Host gets one, as the first field",
-			"POST " + path + " HTTP/1.0\r\nContent-Length: 2\r\n\r\n{}",
-			"POST " + path + " HTTP/1.1\r\nHost: HOST\r\nContent-Length: 2\r\n\r\n{}",
+			"POST " + callPath + " HTTP/1.0\r\nContent-Length: 2\r\n\r\n{}",
+			"POST " + callPath + " HTTP/1.1\r\nHost: HOST\r\nContent-Length: 2\r\n\r\n{}",
 		}, {
 			"absolute-form becomes origin-form (RFC 9112 section 3.2.2)",
-			"POST http://proxy:8864" + path + "?q HTTP/1.1\r\nHost: proxy:8864\r\nContent-Length: 0\r\n\r\n",
-			"POST " + path + "?q HTTP/1.1\r\nHost: HOST\r\nContent-Length: 0\r\n\r\n",
+			"POST http://proxy:8864" + callPath + "?q HTTP/1.1\r\nHost: proxy:8864\r\nContent-Length: 0\r\n\r\n",
+			"POST " + callPath + "?q HTTP/1.1\r\nHost: HOST\r\nContent-Length: 0\r\n\r\n",
 		}, {
 			"inner addresses do not leave (drop_headers)",
-			"POST " + path + " HTTP/1.1\r\nHost: p\r\nx-forwarded-for: 10.0.0.1\r\nX-REAL-IP: 10.0.0.1\r\nForwarded: for=a\r\nVia: 1.1 a\r\nX-Forwarded-Proto: http\r\nContent-Length: 0\r\n\r\n",
-			"POST " + path + " HTTP/1.1\r\nHost: HOST\r\nX-Forwarded-Proto: http\r\nContent-Length: 0\r\n\r\n",
+			"POST " + callPath + " HTTP/1.1\r\nHost: p\r\nx-forwarded-for: 10.0.0.1\r\nX-REAL-IP: 10.0.0.1\r\nForwarded: for=a\r\nVia: 1.1 a\r\nX-Forwarded-Proto: http\r\nContent-Length: 0\r\n\r\n",
+			"POST " + callPath + " HTTP/1.1\r\nHost: HOST\r\nX-Forwarded-Proto: http\r\nContent-Length: 0\r\n\r\n",
 		}, {
 			"hop-by-hop fields end here (RFC 9110 section 7.6.1)",
-			"POST " + path + " HTTP/1.1\r\nHost: p\r\nKeep-Alive: timeout=5\r\nProxy-Connection: keep-alive\r\nProxy-Authorization: Basic eA==\r\nTE: trailers\r\nUpgrade: h2c\r\nTrailer: X\r\nA: 1\r\nContent-Length: 0\r\n\r\n",
-			"POST " + path + " HTTP/1.1\r\nHost: HOST\r\nA: 1\r\nContent-Length: 0\r\n\r\n",
+			"POST " + callPath + " HTTP/1.1\r\nHost: p\r\nKeep-Alive: timeout=5\r\nProxy-Connection: keep-alive\r\nProxy-Authorization: Basic eA==\r\nTE: trailers\r\nUpgrade: h2c\r\nTrailer: X\r\nA: 1\r\nContent-Length: 0\r\n\r\n",
+			"POST " + callPath + " HTTP/1.1\r\nHost: HOST\r\nA: 1\r\nContent-Length: 0\r\n\r\n",
 		}, {
 			"what Connection names ends here",
-			"POST " + path + " HTTP/1.1\r\nX-Hop: 1\r\nHost: p\r\nConnection: keep-alive, X-Hop , ,x-other\r\nX-OTHER: 2\r\nA: 1\r\nContent-Length: 0\r\n\r\n",
-			"POST " + path + " HTTP/1.1\r\nHost: HOST\r\nA: 1\r\nContent-Length: 0\r\n\r\n",
+			"POST " + callPath + " HTTP/1.1\r\nX-Hop: 1\r\nHost: p\r\nConnection: keep-alive, X-Hop , ,x-other\r\nX-OTHER: 2\r\nA: 1\r\nContent-Length: 0\r\n\r\n",
+			"POST " + callPath + " HTTP/1.1\r\nHost: HOST\r\nA: 1\r\nContent-Length: 0\r\n\r\n",
 		}, {
 			"a chunked body that fits leaves with a length (RFC 9112 section 7.1)",
-			"POST " + path + " HTTP/1.1\r\nHost: p\r\nA: 1\r\nTransfer-Encoding: chunked\r\nB: 2\r\n\r\n3;x=y\r\nabc\r\n02\r\nde\r\n0\r\nTrailer-Field: dropped\r\n\r\n",
-			"POST " + path + " HTTP/1.1\r\nHost: HOST\r\nA: 1\r\nContent-Length: 5\r\nB: 2\r\n\r\nabcde",
+			"POST " + callPath + " HTTP/1.1\r\nHost: p\r\nA: 1\r\nTransfer-Encoding: chunked\r\nB: 2\r\n\r\n3;x=y\r\nabc\r\n02\r\nde\r\n0\r\nTrailer-Field: dropped\r\n\r\n",
+			"POST " + callPath + " HTTP/1.1\r\nHost: HOST\r\nA: 1\r\nContent-Length: 5\r\nB: 2\r\n\r\nabcde",
 		}, {
 			"an empty chunked body leaves with a length of 0",
-			"POST " + path + " HTTP/1.1\r\nHost: p\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-			"POST " + path + " HTTP/1.1\r\nHost: HOST\r\nContent-Length: 0\r\n\r\n",
+			"POST " + callPath + " HTTP/1.1\r\nHost: p\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+			"POST " + callPath + " HTTP/1.1\r\nHost: HOST\r\nContent-Length: 0\r\n\r\n",
 		},
 	}
 	p := newPeer(t, answering(okAnswer))

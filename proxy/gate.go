@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"slices"
+	"unicode"
 
 	"github.com/lqproxy/lqproxy/proxy/h1"
 	"github.com/lqproxy/lqproxy/proxy/leqi"
@@ -27,19 +28,43 @@ func gatePath(path []byte, prefixes []string) bool {
 // bytes that servers are known to disagree about.
 func leadsAway(path []byte) bool {
 	for range maxEscapes {
-		if bytes.IndexByte(path, '.') >= 0 && hasDotSegment(path) {
+		if bytes.IndexByte(path, '.') >= 0 && hasDotSegment(path) || hasOverlong(path) {
 			return true
 		}
 		if bytes.IndexByte(path, '%') < 0 {
 			return false
 		}
 		decoded, ok := unescape(path)
-		if !ok || bytes.ContainsAny(decoded, "\x00") || bytes.IndexByte(decoded, 0xC0) >= 0 {
-			return true // a broken escape, a cut at NUL, an overlong UTF-8 "." or "/"
+		if !ok || bytes.ContainsFunc(decoded, unicode.IsControl) {
+			return true // a broken escape, a cut at NUL, a line end in somebody's log
 		}
 		path = decoded
 	}
 	return true
+}
+
+// hasOverlong reports whether path has UTF-8 that spends more bytes on a
+// character than it needs (RFC 3629 section 3): lenient decoders read dots and
+// slashes from it.
+func hasOverlong(path []byte) bool {
+	for i, c := range path {
+		if c < 0xC0 {
+			continue
+		}
+		next := byte(0xFF)
+		if i+1 < len(path) {
+			next = path[i+1]
+		}
+		switch {
+		case c == 0xC0, c == 0xC1,
+			c == 0xE0 && next&0xE0 == 0x80,
+			c == 0xF0 && next&0xF0 == 0x80,
+			c == 0xF8 && next&0xF8 == 0x80,
+			c == 0xFC && next&0xFC == 0x80:
+			return true
+		}
+	}
+	return false
 }
 
 // hasDotSegment reports whether a segment of path is "." or "..". A segment

@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"math/big"
 	"net"
 	"net/netip"
@@ -264,6 +265,7 @@ type raw struct {
 }
 
 func newRaw(t testing.TB, c net.Conn, tcp *net.TCPConn) *raw {
+	t.Helper()
 	c.SetDeadline(time.Now().Add(3 * patience)) //nolint:errcheck // a closed connection says so later
 	return &raw{Conn: c, t: t, tcp: tcp, r: bufio.NewReader(c)}
 }
@@ -282,13 +284,34 @@ func (g *rig) dial() *raw {
 // dialFrom connects a caller from an address of this machine, without TLS.
 func (g *rig) dialFrom(source string) *raw {
 	g.t.Helper()
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(source)}, Timeout: patience}
-	c, err := d.DialContext(context.Background(), "tcp", g.addr.String())
+	c, err := g.connect(source)
 	if err != nil {
 		g.t.Fatal(err)
 	}
+	return c
+}
+
+func (g *rig) connect(source string) (*raw, error) {
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(source)}, Timeout: patience}
+	c, err := d.DialContext(context.Background(), "tcp", g.addr.String())
+	if err != nil {
+		return nil, err
+	}
 	g.t.Cleanup(func() { c.Close() }) //nolint:errcheck // may be closed already
-	return newRaw(g.t, c, c.(*net.TCPConn))
+	return newRaw(g.t, c, c.(*net.TCPConn)), nil
+}
+
+// wantResetFor checks that a caller from source is reset, which may happen
+// before it knows that it was connected.
+func (g *rig) wantResetFor(source string) {
+	g.t.Helper()
+	c, err := g.connect(source)
+	switch {
+	case err == nil:
+		c.wantReset()
+	case !errors.Is(err, syscall.ECONNRESET):
+		g.t.Errorf("connecting from %s: %v, want a reset", source, err)
+	}
 }
 
 // send writes texts.
@@ -390,7 +413,7 @@ func (c *raw) answer() string {
 	c.t.Helper()
 	m, err := c.message()
 	if err != nil {
-		c.t.Fatalf("reading an answer: %v behind %q", err, m)
+		c.t.Errorf("reading an answer: %v behind %q", err, m)
 	}
 	return m
 }
@@ -517,7 +540,7 @@ func (p *peer) request() string {
 	case q := <-p.received:
 		return strings.Replace(q, "lqpt.test:"+strconv.Itoa(int(p.addr.Port())), "HOST", 1)
 	case <-time.After(patience):
-		p.t.Fatal("the upstream received no request")
+		p.t.Error("the upstream received no request")
 		return ""
 	}
 }
@@ -583,4 +606,33 @@ func wantStatus(t testing.TB, answer string, want int) {
 	if !strings.HasPrefix(answer, "HTTP/1.1 "+strconv.Itoa(want)+" ") {
 		t.Errorf("answer %q, want status %d", answer, want)
 	}
+}
+
+// metric returns the value of a time series, of a histogram the count; labels
+// are names and values in turn. What does not exist is 0.
+func (g *rig) metric(name string, labels ...string) float64 {
+	g.t.Helper()
+	want := make(map[string]string)
+	for i := 0; i < len(labels); i += 2 {
+		want[labels[i]] = labels[i+1]
+	}
+	families, err := g.registry.Gather()
+	if err != nil {
+		g.t.Fatalf("Gather() failed: %v", err)
+	}
+	for _, f := range families {
+		if f.GetName() != name {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			have := make(map[string]string)
+			for _, l := range m.GetLabel() {
+				have[l.GetName()] = l.GetValue()
+			}
+			if maps.Equal(have, want) {
+				return m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
+			}
+		}
+	}
+	return 0
 }

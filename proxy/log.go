@@ -51,12 +51,12 @@ const (
 // taxpayers' data. Fields that have no value are left out.
 func (x *exchange) MarshalLogObject(e zapcore.ObjectEncoder) error {
 	e.AddByteString(keyID, x.id[:])
-	addAddr(e, keySource, x.source)
+	x.addAddr(e, keySource, x.source)
 	if source := x.c.who(); source.Addr() == x.source {
 		e.AddUint16(keySourcePort, source.Port())
 	}
 	if x.c.peer.Addr() != x.source {
-		addAddr(e, keyPeer, x.c.peer.Addr())
+		x.addAddr(e, keyPeer, x.c.peer.Addr())
 	}
 	if x.parsed {
 		x.logRequest(e)
@@ -68,8 +68,8 @@ func (x *exchange) MarshalLogObject(e zapcore.ObjectEncoder) error {
 	e.AddString(keyDelivered, x.delivered)
 	e.AddInt64(keyBytesIn, x.received)
 	e.AddInt64(keyBytesOut, x.out.written)
-	addAddrPort(e, keyLocalAddr, x.localAddr)
-	addAddrPort(e, keyUpstreamAddr, x.remote)
+	x.addAddrPort(e, keyLocalAddr, x.localAddr)
+	x.addAddrPort(e, keyUpstreamAddr, x.remote)
 	e.AddInt64(keyQueue, x.queued.Microseconds())
 	e.AddInt64(keyConnect, x.connected.Microseconds())
 	e.AddInt64(keyTLS, x.handshook.Microseconds())
@@ -113,21 +113,21 @@ func addText(e zapcore.ObjectEncoder, key, text string) {
 	}
 }
 
-// The longest text of an address is an IPv6 one with a zone, which callers
-// and upstreams here do not have.
+// addrSize is the length of the longest text of an address: an IPv6 one with a
+// port. None here has a zone.
 const addrSize = len("[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535")
 
-func addAddr(e zapcore.ObjectEncoder, key string, a netip.Addr) {
+// addAddr writes the text in x: an array of its own would escape into the
+// encoder, and be allocated for each line.
+func (x *exchange) addAddr(e zapcore.ObjectEncoder, key string, a netip.Addr) {
 	if a.IsValid() {
-		var b [addrSize]byte
-		e.AddByteString(key, a.AppendTo(b[:0]))
+		e.AddByteString(key, a.AppendTo(x.addr[:0]))
 	}
 }
 
-func addAddrPort(e zapcore.ObjectEncoder, key string, a netip.AddrPort) {
+func (x *exchange) addAddrPort(e zapcore.ObjectEncoder, key string, a netip.AddrPort) {
 	if a.IsValid() {
-		var b [addrSize]byte
-		e.AddByteString(key, a.AppendTo(b[:0]))
+		e.AddByteString(key, a.AppendTo(x.addr[:0]))
 	}
 }
 

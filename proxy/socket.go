@@ -299,6 +299,9 @@ func (s *socket) finish() {
 		discardTime  = 5 * time.Second
 	)
 	if s.CloseWrite() == nil && s.SetReadDeadline(time.Now().Add(discardTime)) == nil {
+		if s.ending.Load() == endNow {
+			s.SetReadDeadline(time.Now().Add(lastWords)) //nolint:errcheck // it worked above
+		}
 		io.Copy(io.Discard, io.LimitReader(s.TCPConn, discardBytes)) //nolint:errcheck // thrown away
 	}
 	s.Close() //nolint:errcheck // nothing is left to be lost

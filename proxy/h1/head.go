@@ -97,8 +97,7 @@ func (h *Head) addField(off, end int, rules *Rules) error {
 func judgeField(line []byte) (colon int, err error) {
 	colon = leading(line, tokenByte)
 	if colon == 0 || colon == len(line) || line[colon] != ':' {
-		name, _, _ := bytes.Cut(line, []byte(":"))
-		return 0, refuse(Malformed, "field name", name)
+		return 0, refuse(Malformed, "field name", line[:min(colon+1, len(line))])
 	}
 	value := line[colon+1:]
 	if i := leading(value, valueByte); i < len(value) {

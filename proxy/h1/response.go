@@ -157,6 +157,7 @@ func (p *Response) readTimeout() {
 			seconds, found := cutPrefixFold(element, "timeout=")
 			if found && isAll(seconds, digitByte) && len(seconds) < 10 {
 				p.KeepAliveTimeout = parseDigits(seconds, 10)
+				p.KeepAlive = p.KeepAlive && p.KeepAliveTimeout > 0
 			}
 		}
 	}
