@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/lqproxy/lqproxy/proxy/leqi"
 )
@@ -355,7 +356,7 @@ func (m *attackMessage) passesGate() bool {
 				return false
 			}
 		}
-		if strings.Contains(path, "\x00") || hasOverlong(path) {
+		if hasOverlong(path) {
 			return false
 		}
 		if !strings.Contains(path, "%") {
@@ -365,6 +366,9 @@ func (m *attackMessage) passesGate() bool {
 			return false
 		}
 		path = attackUnescape(path)
+		if strings.ContainsFunc(path, unicode.IsControl) {
+			return false
+		}
 	}
 	return false
 }

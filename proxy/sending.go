@@ -66,7 +66,11 @@ func (x *exchange) sendRest(o outlet) (s sending) {
 	}
 	s.whole = o.err == nil
 	s.at = time.Now()
-	x.expectAnswer(s.at)
+	since := s.at
+	if isTimeout(o.err) { // it had its time; only what it has answered already is still read
+		since = since.Add(-max(0, x.l.ResponseTimeout-lastWords))
+	}
+	x.expectAnswer(since)
 	return s
 }
 

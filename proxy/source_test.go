@@ -142,7 +142,6 @@ func TestPROXYHeadersThatAreRefused(t *testing.T) {
 		{"a malformed one of version 1", "PROXY TCP4 10.1.2.3\r\n", "PROXY"},
 		{"an address that is none", "PROXY TCP4 10.1.2.300 10.0.0.1 4444 8864\r\n", "PROXY"},
 		{"one that never ends", "PROXY TCP4 " + strings.Repeat("1", 200), "PROXY"},
-		{"one of version 2 without a family", header(t, &proxyproto.Header{Command: proxyproto.PROXY, TransportProtocol: proxyproto.UNSPEC}), "PROXY"},
 		{"a malformed one of version 2", "\r\n\r\n\x00\r\nQUIT\n\x51\x11\x00\x0c", "PROXY"},
 	}
 	for _, test := range tests {
@@ -190,6 +189,7 @@ func TestPROXYHeadersWithoutASource(t *testing.T) {
 	for name, h := range map[string]string{
 		"UNKNOWN":                "PROXY UNKNOWN\r\n",
 		"UNKNOWN with addresses": "PROXY UNKNOWN ffff::1 ffff::2 1 2\r\n",
+		"UNSPEC of version 2":    header(t, &proxyproto.Header{Command: proxyproto.PROXY, TransportProtocol: proxyproto.UNSPEC}),
 		"LOCAL":                  header(t, &proxyproto.Header{Command: proxyproto.LOCAL, TransportProtocol: proxyproto.UNSPEC}),
 		"LOCAL with addresses": header(t, &proxyproto.Header{
 			Command: proxyproto.LOCAL, TransportProtocol: proxyproto.TCPv4, SourceAddr: tcp("10.1.2.3:4"), DestinationAddr: tcp("10.0.0.1:5"),

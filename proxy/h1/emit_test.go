@@ -193,7 +193,7 @@ func TestErrorQuotesAndCuts(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ message, want string }{
 		{"\x16\x03\x01", `malformed message: no message begins with "\x16\x03\x01"`},
-		{get("A\x00b: c\r\n"), `malformed message: field name "A\x00b"`},
+		{get("A\x00b: c\r\n"), `malformed message: field name "A\x00"`},
 		{get("access_token: secret\x01\r\n"), `malformed message: control byte in the value of access_token: "\x01"`},
 		{line("GET /发#?secret HTTP/1.1"), `malformed message: target "/\u53d1#"`},
 		{get(strings.Repeat("a", 100) + " : c\r\n"), `malformed message: field name "` + strings.Repeat("a", 64) + `"...`},

@@ -29,8 +29,12 @@ func (u *Upstream) connect(ctx context.Context) (*Conn, error) {
 		c, failure = u.tryAddresses(ctx)
 	}()
 	<-done
-	if failure != nil && ctx.Err() != nil {
+	switch {
+	case failure == nil:
+	case ctx.Err() != nil:
 		return nil, ctx.Err() // the caller's end says nothing about the host
+	case lacking(failure):
+		return nil, failure // nor does this
 	}
 	u.note(failure)
 	if failure != nil {
@@ -56,7 +60,7 @@ func (u *Upstream) tryAddresses(ctx context.Context) (*Conn, *Error) {
 		case err == nil:
 			u.addrs.answered(addr, time.Now())
 			return c, nil
-		case ctx.Err() != nil:
+		case ctx.Err() != nil, lacking(err):
 			return nil, err
 		case unroutable(addr, err):
 			u.addrs.skipped(addr, err, time.Now())

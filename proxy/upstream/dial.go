@@ -38,6 +38,13 @@ func unroutable(addr netip.Addr, err error) bool {
 		errors.Is(err, syscall.EAFNOSUPPORT) || errors.Is(err, syscall.EADDRNOTAVAIL))
 }
 
+// lacking reports whether err says that this machine ran out of something, which
+// is no fault of any address and may be over at once.
+func lacking(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) ||
+		errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.ENOMEM)
+}
+
 // within returns ctx limited to d, unless d is zero.
 func within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	if d <= 0 {
