@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -176,6 +177,7 @@ func (c *caller) exchanges() {
 	c.in.Reset(c.stream())
 	for {
 		if c.in.Buffered() == 0 {
+			runtime.Gosched() // as in send
 			if err := c.await(c.srv.live.Load()); err != nil {
 				c.closeIdle(err)
 				return

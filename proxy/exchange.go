@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -338,6 +339,7 @@ func (x *exchange) send() {
 	}
 	x.sending.whole = o.err == nil
 	x.expectAnswer(x.sent)
+	runtime.Gosched() // let others write first: a read now finds nothing, but later often does (CPU per exchange 0.88, with the one in exchanges)
 }
 
 // expectAnswer gives the upstream its time from now on, unless all is cut.
