@@ -25,6 +25,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/lqproxy/lqproxy/firewall"
 	"github.com/lqproxy/lqproxy/probe"
 	"github.com/lqproxy/lqproxy/proxy"
 	"github.com/lqproxy/lqproxy/proxy/allow"
@@ -44,6 +45,7 @@ type Config struct {
 	CAFile   string // upstream.tls.ca_file, read into Upstream.TLS.Roots
 	Log      Log
 	Admin    Admin
+	Firewall Firewall
 	Probe    Probe
 }
 
@@ -100,6 +102,12 @@ type Admin struct {
 	Addresses []string // as Listen.Addresses
 	Sources   []netip.Prefix
 	Allow     allow.List // the set of Sources; loopback may always ask
+}
+
+// Firewall says how the packet filter of the host is kept in step.
+type Firewall struct {
+	Backend firewall.Kind
+	Zones   []string // of firewalld; none: those that serve the listener
 }
 
 // Probe says what the daemon probes by itself, and what commands probe when they

@@ -5,6 +5,7 @@ import (
 	"path"
 	"time"
 
+	"github.com/lqproxy/lqproxy/firewall"
 	"github.com/lqproxy/lqproxy/probe"
 	"github.com/lqproxy/lqproxy/proxy"
 	"github.com/lqproxy/lqproxy/proxy/upstream"
@@ -32,6 +33,7 @@ func Default() Config {
 		Upstream: defaultUpstream(),
 		Log:      defaultLog(),
 		Admin:    Admin{Addresses: []string{"127.0.0.1:9864"}},
+		Firewall: Firewall{Backend: firewall.Auto},
 		Probe:    Probe{Environment: probe.OnlyProduction},
 	}
 }

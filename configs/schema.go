@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/lqproxy/lqproxy/firewall"
 	"github.com/lqproxy/lqproxy/probe"
 	"github.com/lqproxy/lqproxy/proxy"
 	"github.com/lqproxy/lqproxy/proxy/upstream"
@@ -28,6 +29,8 @@ func schema(c *Config) []field {
 		[]field{
 			list("admin.addresses", &c.Admin.Addresses, listenAddress()),
 			list("admin.allow", &c.Admin.Sources, source()),
+			one("firewall.backend", &c.Firewall.Backend, oneOf(firewall.Auto, firewall.Firewalld, firewall.IPTables, firewall.None)),
+			list("firewall.zones", &c.Firewall.Zones, codec[string]{parse: anyString, format: same}),
 			one("probe.interval", &c.Probe.Interval, orZero(duration(probe.MinInterval, 24*time.Hour))),
 			one("probe.environment", &c.Probe.Environment, oneOf(probe.Scopes...)),
 			list("probe.filed_ips", &c.Probe.FiledIPs, address()),

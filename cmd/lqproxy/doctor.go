@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -24,6 +23,7 @@ func newDoctor(c *console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor [--env ENVIRONMENT] [--unit UNIT] [--report FILE]",
 		Short: c.In(words.ShortDoctor),
+		Long:  c.In(words.DoctorLong),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			e, err := f.examination(c, cmd)
 			if err != nil {
@@ -49,6 +49,7 @@ func (f *doctorFlags) add(c *console, cmd *cobra.Command) {
 	f.settings.add(c, flags)
 	flags.StringVar(&f.env, "env", "", c.In(words.FlagEnv))
 	flags.StringVar(&f.unit, "unit", "", c.In(words.FlagUnit))
+	flags.IntVar(&f.attempts, "attempts", probe.DefaultAttempts, c.In(words.FlagAttempts))
 	flags.StringVar(&f.report, "report", "", c.In(words.FlagReport))
 	flags.StringVar(&f.applicant, "applicant", "", c.In(words.FlagApplicant))
 	flags.StringVar(&f.creditCode, "credit-code", "", c.In(words.FlagCreditCode))
@@ -57,7 +58,7 @@ func (f *doctorFlags) add(c *console, cmd *cobra.Command) {
 	for _, name := range []string{"filed-ip", "egress-ip"} {
 		flags.Lookup(name).DefValue = "" // or the help says "default []"
 	}
-	f.attempts, f.wait, f.ability = probe.DefaultAttempts, probe.DefaultWait, probe.DefaultAbility
+	f.wait, f.ability = probe.DefaultWait, probe.DefaultAbility
 }
 
 // creditCode is a unified social credit code (GB 32100).
@@ -98,42 +99,66 @@ func (f *doctorFlags) examination(c *console, cmd *cobra.Command) (*examination,
 	if err := f.judge(c, cmd); err != nil {
 		return nil, err
 	}
-	filed, err := addresses(c, "--filed-ip", f.filed)
-	if err != nil {
-		return nil, err
-	}
-	egress, err := addresses(c, "--egress-ip", f.egress)
+	evidence, err := f.byHand(c)
 	if err != nil {
 		return nil, err
 	}
 	state, cfg := configurationState(c, f.settings)
-	if len(filed) == 0 {
-		filed = cfg.Probe.FiledIPs
+	if state.Error != nil || state.Mistakes > 0 {
+		c.Note(words.DoctorDefaults)
 	}
 	targets, err := f.targets(c, cmd, cfg)
 	if err != nil {
 		return nil, err
 	}
 	e := &examination{
-		options: machineOptions(c, f.settings, cfg),
-		evidence: doctor.Evidence{
-			Applicant: f.applicant, CreditCode: f.creditCode, EgressIPs: egress,
-			FiledIPs: filed, FiledByHand: len(f.filed) > 0,
-			Units: unitsOf(targets, cfg), UnitsByHand: unitByHand(f.unit, cfg), Sources: cfg.Proxy.Sources.Prefixes(), Presets: cfg.Allow.Presets,
-			Program: "lqproxy " + build().Version,
-			Verdict: func(v probe.Verdict) string { return words.VerdictMeaning(words.Chinese, v) },
-		},
-		file: f.report, badFile: state.Error != nil || state.Mistakes > 0 || len(state.Denied) > 0,
+		options: machineOptions(f.settings, cfg), evidence: evidence, file: f.report,
+		badFile: state.Error != nil || state.Mistakes > 0 || len(state.Denied) > 0,
 	}
-	e.options.Config, e.options.FiledIPs = state, filed
-	e.options.Probe = probe.Options{
-		Upstream: cfg.Upstream, Known: knownKeys(cfg), Targets: targets,
-		Attempts: f.attempts, Wait: f.wait, Ability: f.ability, TryTLS: true, AcceptSHA1: daemon.AcceptSHA1,
+	e.fill(f, cfg, targets)
+	e.options.Config, e.options.FiledIPs = state, e.evidence.FiledIPs
+	e.options.Probe = f.probeOptions(cfg, targets)
+	if !state.Missing && !e.badFile {
+		view := viewFirewall(cmd.Context(), c, f.settings, cfg)
+		e.options.Firewall, e.evidence.Firewall = view.line(c.Lang), view.evidence()
 	}
+	return e, nil
+}
+
+// byHand returns the part of the evidence that was typed.
+func (f *doctorFlags) byHand(c *console) (doctor.Evidence, error) {
+	filed, err := addresses(c, "--filed-ip", f.filed)
+	if err != nil {
+		return doctor.Evidence{}, err
+	}
+	egress, err := addresses(c, "--egress-ip", f.egress)
+	return doctor.Evidence{
+		Applicant: f.applicant, CreditCode: f.creditCode,
+		EgressIPs: egress, FiledIPs: filed, FiledByHand: len(filed) > 0,
+	}, err
+}
+
+// fill adds to the evidence what the configuration has.
+func (e *examination) fill(f *doctorFlags, cfg configs.Config, targets []probe.Target) {
+	v := &e.evidence
+	if !v.FiledByHand {
+		v.FiledIPs = cfg.Probe.FiledIPs
+	}
+	v.Units, v.UnitsByHand = unitsOf(targets, cfg), unitByHand(f.unit, cfg)
+	v.Sources, v.Presets = cfg.Proxy.Sources.Prefixes(), cfg.Allow.Presets
+	v.Program = "lqproxy " + build().Version
+	v.Verdict = func(v probe.Verdict) string { return words.VerdictMeaning(words.Chinese, v) }
+}
+
+// probeOptions says what is probed, over the way of the proxy of cfg.
+func (f *doctorFlags) probeOptions(cfg configs.Config, targets []probe.Target) probe.Options {
 	if cfg.Upstream.TLS.Legacy {
 		daemon.AcceptSHA1()
 	}
-	return e, nil
+	return probe.Options{
+		Upstream: cfg.Upstream, Known: knownKeys(cfg), Targets: targets,
+		Attempts: f.attempts, Wait: f.wait, Ability: f.ability, TryTLS: true, AcceptSHA1: daemon.AcceptSHA1,
+	}
 }
 
 // addresses reads the values of a flag that takes addresses.
@@ -203,7 +228,7 @@ func (e *examination) carryOut(ctx context.Context, c *console) error {
 // line shows text in place of what was shown before; "" shows nothing new.
 func (p *progress) line(text string) {
 	if p.live && text != "" {
-		fmt.Fprint(p.Err, clearLine+text)
+		p.write(clearLine + text)
 	}
 }
 

@@ -61,12 +61,15 @@ func plainError(err error) error {
 const spareDescriptors = 64
 
 // machineOptions says what of this machine belongs to cfg.
-func machineOptions(c *console, s settings, cfg configs.Config) doctor.Options {
+func machineOptions(s settings, cfg configs.Config) doctor.Options {
 	o := doctor.Options{
 		Instance: doctor.Instance{Unit: "lqproxy.service", Running: running(cfg)},
 		Logs:     doctor.Logs{Access: cfg.Log.AccessFile, Error: cfg.Log.ErrorFile, MinFree: cfg.Log.MinFree},
-		Ports:    ports(cfg.Listen.Addresses), Descriptors: cfg.Proxy.Limits.Connections + cfg.Proxy.Limits.Exchanges + spareDescriptors,
-		Public: cfg.Proxy.Sources.PublicIPv4() > 0, EchoURL: cfg.Probe.EchoURL,
+		Ports:    ports(cfg.Listen.Addresses),
+		Public:   cfg.Proxy.Sources.PublicIPv4() > 0,
+		EchoURL:  cfg.Probe.EchoURL,
+
+		Descriptors: cfg.Proxy.Limits.Connections + cfg.Proxy.Limits.Exchanges + spareDescriptors,
 	}
 	if s.instance != "" {
 		o.Instance.Unit = "lqproxy@" + s.instance + ".service"

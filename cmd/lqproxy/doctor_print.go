@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"os"
 	"strings"
 	"time"
@@ -38,29 +36,29 @@ var stateNames = map[doctor.State]words.Text{
 // printFindings prints every finding below the title of its group, with what to do.
 func printFindings(c *console, r *doctor.Report) {
 	for _, g := range groups {
-		fmt.Fprintln(c.Out, c.In(g.title))
+		c.Say(g.title)
 		for _, f := range r.Findings {
 			if f.Check.Group() == g.group {
-				printFinding(c, f)
+				printFinding(c, f, r)
 			}
 		}
-		if g.group == doctor.GroupPath && r.Probe != nil {
+		if g.group == doctor.GroupPath {
 			for _, w := range r.Probe.Warnings {
-				printAt(c.Out, strings.Repeat(" ", stateColumn), words.ProbeWarning(c.Lang, w))
+				printAt(c, strings.Repeat(" ", stateColumn), words.ProbeWarning(c.Lang, w))
 			}
 		}
-		fmt.Fprintln(c.Out)
+		c.print("")
 	}
 	printSum(c, r.Findings)
 }
 
-func printFinding(c *console, f doctor.Finding) {
-	fact, remedy := words.Finding(c.Lang, f)
+func printFinding(c *console, f doctor.Finding, r *doctor.Report) {
+	fact, remedy := words.DoctorFinding(c.Lang, f, *r.Probe)
 	first := strings.Repeat(" ", stateColumn) + c.In(stateNames[f.State])
 	first = padTo(first, nameColumn) + words.CheckName(c.Lang, f.Check)
-	printAt(c.Out, padTo(first, factColumn), fact)
+	printAt(c, padTo(first, factColumn), fact)
 	if remedy != "" && f.State != doctor.OK {
-		printAt(c.Out, strings.Repeat(" ", factColumn)+"-> ", remedy)
+		printAt(c, strings.Repeat(" ", factColumn)+"-> ", remedy)
 	}
 }
 
@@ -69,10 +67,10 @@ func padTo(s string, column int) string {
 }
 
 // printAt prints text behind first; its further lines begin in the same column.
-func printAt(w io.Writer, first, text string) {
+func printAt(c *console, first, text string) {
 	column := words.Width(first)
 	for _, line := range words.Wrap(text, reportWidth-column) {
-		fmt.Fprintln(w, first+line)
+		c.print(first + line)
 		first = strings.Repeat(" ", column)
 	}
 }
@@ -113,9 +111,6 @@ func (e *examination) write(ctx context.Context, c *console, p *progress, r *doc
 // complete adds to the evidence what only the examination has seen.
 func (e *examination) complete(ctx context.Context, r *doctor.Report) (err error) {
 	e.evidence.Report = r
-	if l := e.options.Firewall; l != nil {
-		e.evidence.Firewall = l.Text
-	}
 	if e.options.Logs.Access == "" && e.options.Logs.Error == "" {
 		return nil
 	}

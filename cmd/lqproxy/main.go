@@ -14,7 +14,7 @@ import (
 func main() {
 	ctx, end := withSignals(context.Background())
 	code := run(ctx, os.Args[1:], process{
-		stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, uid: os.Geteuid(),
+		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, uid: os.Geteuid(),
 	})
 	end()
 	os.Exit(code)
@@ -36,6 +36,7 @@ func withSignals(parent context.Context) (context.Context, context.CancelFunc) {
 
 // A process is what a command sees of the process that it runs in.
 type process struct {
+	stdin          io.Reader
 	stdout, stderr io.Writer
 	getenv         func(string) string
 	uid            int

@@ -68,13 +68,17 @@ func (f *probeFlags) wish(c *console, cmd *cobra.Command) (wish, error) {
 		daemon.AcceptSHA1()
 	}
 	o.Upstream, o.Known = cfg.Upstream, knownKeys(cfg)
+	o.AnswerTimeout = min(cfg.Proxy.ResponseTimeout, probe.DefaultAnswerTimeout)
 	if err := f.place(c, &o); err != nil {
 		return wish{}, err
 	}
 	if !f.pin {
 		o.Targets, err = f.targets(c, cmd, cfg)
 	}
-	return wish{o, file, f.asJSON, f.pin}, err
+	if err == nil && o.Via != nil && len(o.Targets) == 0 {
+		err = c.usage(c.In(words.ProbeViaUnit))
+	}
+	return wish{options: o, file: file, asJSON: f.asJSON, pinAlone: f.pin}, err
 }
 
 // judgeValues returns the failure of the first flag whose value cannot be.
@@ -110,10 +114,20 @@ func (f *probeFlags) place(c *console, o *probe.Options) error {
 		}
 		*end.addr = addr.Unmap()
 	}
-	if local := o.Upstream.LocalAddress; o.Address.IsValid() && local.IsValid() && local.Is4() != o.Address.Is4() {
-		return c.usage(c.In(words.ProbeFamily, o.Address.String(), local.String()))
+	return judgeFamilies(c, o)
+}
+
+// judgeFamilies returns a failure if the one end cannot reach the other.
+func judgeFamilies(c *console, o *probe.Options) error {
+	local, ends := o.Upstream.LocalAddress, o.Upstream.FixedIPs
+	if o.Address.IsValid() {
+		ends = []netip.Addr{o.Address}
 	}
-	return nil
+	same := func(end netip.Addr) bool { return end.Is4() == local.Is4() }
+	if len(ends) == 0 || !local.IsValid() || slices.ContainsFunc(ends, same) {
+		return nil
+	}
+	return c.usage(c.In(words.ProbeFamily, ends[0], local))
 }
 
 // targets returns what is to be called: every unit asked for in every

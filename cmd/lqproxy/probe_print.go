@@ -186,10 +186,10 @@ func (p reportPrinter) calls(w wish, r *probe.Report) {
 		}
 		line := p.In(title, join(" ", call.Name, call.Unit))
 		if call.UsingUnit != call.Unit {
-			line += ", " + p.In(words.ProbeUsing, call.UsingUnit)
+			line += p.In(words.ProbeUsing, call.UsingUnit)
 		}
 		if r.Via != "" {
-			line += ", " + p.In(words.ProbeThrough, r.Via)
+			line += p.In(words.ProbeThrough, r.Via)
 		}
 		lines = append(lines, line, "  POST "+call.Path)
 		lines = append(lines, p.attempts(call.Attempts)...)
@@ -225,9 +225,7 @@ func (p reportPrinter) outcome(a probe.Attempt) string {
 		return p.In(words.ProbeOwn, a.Status, a.Reason)
 	case a.Code == leqi.CodeBadJSON:
 		return p.In(words.ProbeProof, a.Status, proof)
-	case a.Code == leqi.CodeForbidden:
-		return p.In(words.ProbeStatus, a.Status)
-	case known:
+	case known && a.Code != leqi.CodeForbidden:
 		return p.In(words.ProbeCode, a.Status, a.Code, meaning.Meaning)
 	case a.Code == leqi.CodeOther:
 		return p.In(words.ProbeOtherCode, a.Status)
@@ -264,18 +262,20 @@ func (p reportPrinter) paragraph(indent int, text string) {
 	}
 }
 
-// took is a duration as people read it: to the millisecond, to a tenth of one
-// below ten, and in seconds from ten on.
+// took is a duration as people read it: in seconds from one on, else in
+// milliseconds, to a tenth of one below ten.
 func took(t probe.Took) string {
-	d := time.Duration(t)
-	ms := float64(d) / float64(time.Millisecond)
+	seconds := time.Duration(t).Seconds()
+	var text string
 	switch {
-	case d >= 10*time.Second:
-		return strconv.FormatFloat(d.Seconds(), 'f', 1, 64) + " s"
-	case ms >= 10:
-		return strconv.FormatFloat(ms, 'f', 0, 64) + " ms"
+	case seconds >= 1:
+		text = strconv.FormatFloat(seconds, 'f', 1, 64) + " s"
+	case seconds >= .01:
+		text = strconv.FormatFloat(1000*seconds, 'f', 0, 64) + " ms"
+	default:
+		text = strconv.FormatFloat(1000*seconds, 'f', 1, 64) + " ms"
 	}
-	return strconv.FormatFloat(ms, 'f', 1, 64) + " ms"
+	return words.Keep(text)
 }
 
 // join joins the parts that are not empty.

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"fmt"
+	"io"
 	"time"
 
 	"github.com/lqproxy/lqproxy/cmd/internal/words"
@@ -24,18 +24,20 @@ func newProgress(c *console) *progress {
 
 // show puts x in place of what was shown before.
 func (p *progress) show(x probe.Progress) {
-	if !p.live {
-		return
+	if p.live {
+		p.write(clearLine + words.Wrap(p.text(x), reportWidth-1)[0])
 	}
-	line := words.Wrap(p.text(x), reportWidth-1)[0]
-	fmt.Fprint(p.Err, clearLine+line)
 }
 
 // clear removes the line.
 func (p *progress) clear() {
 	if p.live {
-		fmt.Fprint(p.Err, clearLine)
+		p.write(clearLine)
 	}
+}
+
+func (p *progress) write(s string) {
+	io.WriteString(p.Err, s) //nolint:errcheck // there is nobody to tell
 }
 
 // text says what x is.

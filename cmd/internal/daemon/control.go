@@ -106,18 +106,25 @@ func Send(ctx context.Context, stateDir string, o Order) (Outcome, error) {
 	return outcome, nil
 }
 
-// takeOrders serves the control socket until ctx is done. An instance without a
-// state directory has none, and one whose socket cannot be made goes on without:
-// calls are worth more than orders.
-func (d *Daemon) takeOrders(ctx context.Context) error {
+// takeOrders opens the control socket and returns what serves it until ctx is
+// done. An instance without a state directory has none, and one whose socket
+// cannot be made goes on without: calls are worth more than orders.
+func (d *Daemon) takeOrders() func(ctx context.Context) error {
 	ln, err := d.openControl()
 	if err != nil {
 		d.log.Error("the control socket cannot be opened; commands cannot give orders", zap.Error(err))
 	}
-	if ln == nil {
-		<-ctx.Done()
-		return nil
+	return func(ctx context.Context) error {
+		if ln == nil {
+			<-ctx.Done()
+			return nil
+		}
+		return d.serveControl(ctx, ln)
 	}
+}
+
+// serveControl accepts orders until ctx is done, and closes ln.
+func (d *Daemon) serveControl(ctx context.Context, ln *net.UnixListener) error {
 	stop := context.AfterFunc(ctx, func() { ln.Close() }) //nolint:errcheck // accepting ends
 	defer stop()
 

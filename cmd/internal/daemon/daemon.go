@@ -216,7 +216,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	logs := begin(ctx, fail, task{"logs", d.logs.Run})
 	obeying := begin(ctx, fail, task{"orders", func(ctx context.Context) error {
 		return d.obey(ctx, orders)
-	}}, task{"control", d.takeOrders})
+	}}, task{"control", d.takeOrders()})
 	background := begin(ctx, fail, task{"upstream", d.upstreams.run}, task{"certificate", d.certificates.run},
 		task{"probe", d.probes.run})
 	admins := begin(ctx, fail, task{"admin", func(ctx context.Context) error {

@@ -11,11 +11,13 @@ import (
 var (
 	ShortDoctor = Text{"check the machine and the path to Leqi; write evidence", "体检：检查本机与到乐企的链路，生成情况说明"}
 
-	FlagReport     = Text{"write evidence for the tax authority to `FILE`: .html, .md or .txt", "生成供税务机关查阅的情况说明 `FILE`：.html、.md 或 .txt"}
+	DoctorLong = Text{"Root sees more: who has the port, what SELinux denied, the firewall.\nExit code: that of the verdict on the path; 3 for a bad configuration; 1 for\nanything else that must be repaired, or a report that could not be written.\n", "以 root 运行可看到更多：端口被谁占用、SELinux 拒绝记录、防火墙。\n退出码：链路结论的退出码；配置有误为 3；其他问题、情况说明无法写入为 1。\n"}
+
+	FlagReport     = Text{"write evidence to `FILE`: .html, .md or .txt", "生成供税务机关查阅的情况说明 `FILE`：.html、.md 或 .txt"}
 	FlagApplicant  = Text{"the `NAME` of the applicant, for the report", "情况说明中的单位名称 `NAME`"}
 	FlagCreditCode = Text{"the applicant's unified social credit `CODE`", "统一社会信用代码 `CODE`"}
-	FlagFiledIP    = Text{"an egress `IP` that was filed, in place of probe.filed_ips; may be repeated", "已备案的出口 `IP`，代替 probe.filed_ips；可重复"}
-	FlagEgressIP   = Text{"an egress `IP` as you know it, for the report; may be repeated", "已知的实际出口 `IP`，写入情况说明；可重复"}
+	FlagFiledIP    = Text{"a filed egress `IP`, for probe.filed_ips; repeatable", "已备案的出口 `IP`，代替 probe.filed_ips；可重复"}
+	FlagEgressIP   = Text{"an egress `IP`, for the report; may be repeated", "已知的实际出口 `IP`，写入情况说明；可重复"}
 )
 
 // Errors and remarks of doctor.
@@ -103,15 +105,16 @@ func CheckName(l Lang, c doctor.Check) string { return checkNames[c].In(l) }
 // is to be done. Both have the arguments of the finding.
 type saying struct{ fact, remedy Text }
 
-// Finding puts f into words of language l: what is so, and what to do ("" for
-// nothing).
-func Finding(l Lang, f doctor.Finding) (fact, remedy string) {
+// DoctorFinding puts f into words of language l: what is so, and what to do ("" for
+// nothing). What the probe has seen makes the remedy for a verdict more precise.
+func DoctorFinding(l Lang, f doctor.Finding, seen probe.Report) (fact, remedy string) {
 	s := findings[f.Code]
 	args := make([]any, len(f.Args))
 	for i, arg := range f.Args {
 		args[i] = argument(l, arg)
 		if v, ok := arg.(probe.Verdict); ok {
-			remedy = VerdictRemedy(l, v)
+			seen.Verdict = v
+			remedy = ProbeRemedy(l, &seen)
 		}
 	}
 	if s.remedy != (Text{}) {
@@ -134,12 +137,21 @@ func argument(l Lang, arg any) any {
 	switch v := arg.(type) {
 	case probe.Verdict:
 		return VerdictMeaning(l, v)
+	case doctor.Outcome:
+		return outcomeNames[v].In(l)
 	case probe.Source:
 		return sourceNames[v].In(l)
 	case probe.Environment:
 		return environmentNames[v].In(l)
 	}
 	return arg
+}
+
+var outcomeNames = map[doctor.Outcome]Text{
+	doctor.Outcome(probe.TimedOut):       {"no answer", "无应答"},
+	doctor.Outcome(probe.ConnectRefused): {"refused", "被拒绝"},
+	doctor.Outcome(probe.Reset):          {"reset", "被重置"},
+	doctor.Outcome(probe.Unreachable):    {"unreachable", "不可达"},
 }
 
 var sourceNames = map[probe.Source]Text{

@@ -30,8 +30,9 @@ var findings = map[doctor.Code]saying{
 		Text{"%d cores, %v of memory", "%d 核，内存 %v"},
 		Text{"The guide asks for 2 cores and 4 GB; lqproxy gets by with less.", "部署指南要求 2 核 4 GB；lqproxy 本身需要得更少。"},
 	},
-	doctor.DiskFits: {fact: Text{"%s has %v free, %d days at yesterday's rate", "%s 剩余 %v，按昨日日志量可用 %d 天"}},
-	doctor.DiskFree: {fact: Text{"%s has %v free", "%s 剩余 %v"}},
+	doctor.ResourcesNone: {fact: Text{"processors and memory cannot be read", "无法读取处理器和内存"}},
+	doctor.DiskFits:      {fact: Text{"%s has %v free, %d days at yesterday's rate", "%s 剩余 %v，按昨日日志量可用 %d 天"}},
+	doctor.DiskFree:      {fact: Text{"%s has %v free", "%s 剩余 %v"}},
 	doctor.DiskSoon: {
 		Text{"%s has %v free: %d days at yesterday's rate", "%s 剩余 %v，按昨日日志量只够 %d 天"},
 		Text{"Give %[1]s more space, or lower log.retain_days; the law wants 180 days.", "给 %[1]s 扩容，或减小 log.retain_days；法规要求保留 180 天。"},

@@ -15,7 +15,7 @@ var (
 	FlagAddress   = Text{"probe this `IP` of the upstream alone", "只测试上游的这个 `IP`"}
 	FlagLocal     = Text{"connect from this `IP` of this machine", "从本机的这个 `IP` 发起连接"}
 	FlagVia       = Text{"call through a running proxy: `URL` is http://HOST:PORT", "经由运行中的代理调用：`URL` 形如 http://主机:端口"}
-	FlagAttempts  = Text{"at most `N` calls, as long as Leqi answers 403", "应答 403 时最多调用 `N` 次"}
+	FlagAttempts  = Text{"at most `N` calls, while Leqi answers 403", "应答 403 时最多调用 `N` 次"}
 	FlagWait      = Text{"`TIME` before the second call, then longer", "第二次调用前等待的时间 `TIME`，逐次延长"}
 	FlagPin       = Text{"print the configuration's line with the pin", "输出固定证书指纹的配置行"}
 
@@ -27,6 +27,7 @@ var (
 	ProbeEnv      = Text{"--env must be sandbox, production or both, not %q", "--env 只能是 sandbox、production 或 both，不能是 %q"}
 	ProbeVia      = Text{"--via must be of the form http://HOST:PORT or https://HOST:PORT, not %q", "--via 须写成 http://主机:端口 或 https://主机:端口，不能是 %q"}
 	ProbeViaHint  = Text{"for the proxy on this machine: --via http://127.0.0.1:8864", "测试本机的代理：--via http://127.0.0.1:8864"}
+	ProbeViaUnit  = Text{"--via needs a unit to call as: name one with --unit ID", "--via 需要接入单位：请用 --unit ID 指定"}
 	ProbeAddress  = Text{"%s must be an IP address, not %q", "%s 须为 IP 地址，不能是 %q"}
 	ProbeFamily   = Text{"%s and %s are of different families", "%s 与 %s 不是同一种地址（IPv4、IPv6）"}
 	ProbeAttempts = Text{"--attempts must be between 1 and %d, not %d", "--attempts 须在 1 到 %d 之间，不能是 %d"}
@@ -34,7 +35,7 @@ var (
 	ProbeUnit     = Text{"%s must be a name of [[units]] or an id of letters and digits, not %q", "%s 须为 [[units]] 中的名称，或由字母和数字组成的 id，不能是 %q"}
 	ProbeNoUnits  = Text{"--unit all: the configuration has no units", "--unit all：配置中没有接入单位"}
 	ProbeAbility  = Text{"--ability must be letters and digits, such as 202007, not %q", "--ability 须由字母和数字组成，例如 202007，不能是 %q"}
-	ProbeNoConfig = Text{"there is no %s: probing with the defaults", "没有配置文件 %s，按默认配置测试"}
+	ProbeNoConfig = Text{"there is no %s: the defaults are taken", "没有配置文件 %s，按默认配置执行"}
 	ProbeNoUnit   = Text{"no unit is known, so nothing is called: name one with --unit ID", "未指定接入单位，不发起调用；可用 --unit ID 指定"}
 	ProbeNoPin    = Text{"no certificate was seen", "没有见到证书"}
 	ProbePinHint  = Text{"this line belongs to [upstream.tls], beside verify = \"pin\"", "把这一行写入 [upstream.tls]，并设 verify = \"pin\""}
@@ -82,8 +83,8 @@ var (
 
 	ProbeSandbox    = Text{"sandbox, unit %s", "沙箱，接入单位 %s"}
 	ProbeProduction = Text{"production, unit %s", "生产，接入单位 %s"}
-	ProbeUsing      = Text{"using unit %s", "使用单位 %s"}
-	ProbeThrough    = Text{"through %s", "经由 %s"}
+	ProbeUsing      = Text{", using unit %s", "，使用单位 %s"}
+	ProbeThrough    = Text{", through %s", "，经由 %s"}
 	ProbeDirectly   = Text{"directly, without the proxy:", "不经代理，直接调用："}
 	ProbeAttempt    = Text{"attempt %d: %s, %s", "第 %d 次：%s，%s"}
 	ProbeAgain      = Text{"attempt %d, after %s: %s, %s", "等待 %[2]s，第 %[1]d 次：%[3]s，%[4]s"}

@@ -35,9 +35,9 @@ var (
 	remedyTimedOut    = Text{"The tax authority names three causes: the egress IP is not filed, it is banned, or an own firewall drops the connection. Check the firewall first, then ask the tax authority.", "税务机关指出三种原因：出口 IP 未备案，出口 IP 被封，或自有防火墙拦截。先查防火墙，再联系税务机关。"}
 	remedyRefused     = Text{"Check the address: upstream.address, upstream.fixed_ips and /etc/hosts; otherwise a device on the way refuses.", "核对地址：upstream.address、upstream.fixed_ips、/etc/hosts；若无误，则是中间设备拒绝。"}
 	remedyReset       = Text{"Ask who runs the firewall or proxy on the way to let this TLS connection pass without inspection.", "请网络管理员在中间的防火墙或代理上放行该连接，不做解密检查。"}
-	remedyUnreachable = Text{"Check the route (ip route get ADDRESS) and that upstream.local_address is this machine's.", "检查路由（ip route get 地址），以及 upstream.local_address 是否为本机地址。"}
+	remedyUnreachable = Text{"Check the route (ip route get ADDRESS), this machine's firewall, and that upstream.local_address is this machine's.", "检查路由（ip route get 地址）、本机防火墙，以及 upstream.local_address 是否为本机地址。"}
 	remedyTLSFailed   = Text{"No other setting helps: a device on the way may inspect TLS, or this is not Leqi. Check the address and ask the network's administrator.", "改用其他设置也不成功：可能有设备拦截 TLS，或对端不是乐企。核对地址并询问网络管理员。"}
-	remedySetting     = Text{"In the configuration: %s; then: lqproxy check, lqproxy reload.", "在配置中设置：%s，再执行 lqproxy check 和 lqproxy reload。"}
+	remedySetting     = Text{"Set in the configuration, below [upstream.tls]: %s; then run lqproxy check and reload.", "在配置的 [upstream.tls] 中设置：%s，再检查并重新加载。"}
 	remedyKey         = Text{"If the tax authority confirms the new certificate: lqproxy trust accept %s", "经税务机关确认证书已更换后执行：lqproxy trust accept %s"}
 	remedyPin         = Text{"If the tax authority confirms the new certificate, add to upstream.tls.pins: %s", "经税务机关确认证书已更换后，在 upstream.tls.pins 中加入：%s"}
 	remedyVerify      = Text{"verify = %q does not accept this certificate; see above which mode would. Leqi's has no name: \"first-use\" is the default.", "verify = %q 不接受此证书，上面列出了可通过的方式。乐企证书不含域名，默认用 \"first-use\"。"}
@@ -150,11 +150,11 @@ func tlsRemedy(l Lang, r *probe.Report) string {
 	return remedyTLSFailed.In(l)
 }
 
-// Settings are lines of the configuration in one line.
+// Settings are the lines that are to stand below [upstream.tls], in one line.
 func Settings(all []probe.Setting) string {
 	lines := make([]string, len(all))
 	for i, s := range all {
-		lines[i] = s.String()
+		lines[i] = Keep(strings.TrimPrefix(s.String(), "upstream.tls."))
 	}
 	return strings.Join(lines, ", ")
 }

@@ -8,8 +8,12 @@ import (
 // closing are the characters that must not begin a line of Chinese.
 const closing = "，。；：、！？）】》”’"
 
+// noBreak is a space at which a line is not broken: "45 ms". It is printed as a plain one.
+const noBreak = "\u00a0"
+
 // Wrap breaks text into lines of at most width columns of a terminal: at spaces, and beside Chinese characters, but not
-// before a closing mark. What is too wide for a line, such as a pin, is cut. There is at least one line.
+// before a closing mark, nor at a no-break space, which becomes a plain one. What is too wide for a line, such as a pin,
+// is cut. There is at least one line.
 func Wrap(text string, width int) []string {
 	var lines []string
 	line, gap := "", ""
@@ -29,8 +33,15 @@ func Wrap(text string, width int) []string {
 			lines, line = append(lines, head), line[len(head):]
 		}
 	}
-	return append(lines, line)
+	lines = append(lines, line)
+	for i := range lines {
+		lines[i] = strings.ReplaceAll(lines[i], noBreak, " ")
+	}
+	return lines
 }
+
+// Keep returns text with spaces at which Wrap does not break it.
+func Keep(text string) string { return strings.ReplaceAll(text, " ", noBreak) }
 
 // pieces splits text where a line may be broken: a space is a piece of its own.
 func pieces(text string) []string {
@@ -39,7 +50,7 @@ func pieces(text string) []string {
 	for _, r := range text {
 		s := string(r)
 		switch {
-		case unicode.IsSpace(r):
+		case unicode.IsSpace(r) && s != noBreak:
 			all, open = append(all, " "), false
 		case len(all) > 0 && strings.ContainsRune(closing, r):
 			all[len(all)-1] += s

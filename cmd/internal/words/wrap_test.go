@@ -24,6 +24,7 @@ func TestWrap(t *testing.T) {
 		{"出口地址未备，案", 10, []string{"出口地址未", "备，案"}},
 		{"把 legacy = true 写入", 10, []string{"把 legacy", "= true 写", "入"}},
 		{"税", 1, []string{"税"}},
+		{"it took " + Keep("45 ms") + " then", 12, []string{"it took", "45 ms then"}},
 	} {
 		got := Wrap(tt.text, tt.width)
 		if diff := cmp.Diff(tt.want, got); diff != "" {
@@ -41,7 +42,7 @@ func FuzzWrapLosesNothing(f *testing.F) {
 		}
 		lines := Wrap(text, width)
 		bare := func(s string) string { return strings.Join(strings.Fields(s), "") }
-		if bare(strings.Join(lines, "")) != bare(strings.ToValidUTF8(text, "\uFFFD")) {
+		if bare(strings.Join(lines, "")) != bare(string([]rune(text))) {
 			t.Errorf("Wrap(%q, %d) = %q, want the same characters", text, width, lines)
 		}
 		for _, line := range lines {

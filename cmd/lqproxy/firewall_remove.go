@@ -1,0 +1,47 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/lqproxy/lqproxy/cmd/internal/words"
+	"github.com/lqproxy/lqproxy/firewall"
+	"github.com/spf13/cobra"
+)
+
+// newFirewallRemove returns the command that takes our rules away. It needs no
+// configuration: the record says what is ours.
+func newFirewallRemove(c *console) *cobra.Command {
+	var s settings
+	var yes, restore bool
+	cmd := &cobra.Command{
+		Use:   "remove [-i NAME] [--restore] [--yes]",
+		Short: c.In(words.ShortFirewallRemove),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := s.judge(c); err != nil {
+				return err
+			}
+			if !yes && !c.asks() {
+				return c.usage(c.In(words.FirewallNeedsYes), helpHint(c, cmd))
+			}
+			if !yes && !c.confirmed(c.In(words.FirewallAskRemove)) {
+				c.Say(words.FirewallNothingNow)
+				return nil
+			}
+			m := firewall.NewManager(firewall.Options{Instance: s.instance, Folders: firewall.DefaultFolders})
+			err := m.Remove(cmd.Context(), restore)
+			if errors.Is(err, firewall.ErrNotManaged) {
+				c.Say(words.FirewallGone)
+				return nil
+			}
+			if err != nil {
+				return firewallFailure(c, cmd, err)
+			}
+			c.Say(words.FirewallRemoved)
+			return nil
+		},
+	}
+	cmd.Flags().StringVarP(&s.instance, "instance", "i", "", c.In(words.FlagInstance))
+	cmd.Flags().BoolVar(&yes, "yes", false, c.In(words.FlagYes))
+	cmd.Flags().BoolVar(&restore, "restore", false, c.In(words.FlagRestore))
+	return cmd
+}
