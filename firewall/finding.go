@@ -24,6 +24,7 @@ const (
 	DirectAccept  FindingKind = "direct_accept"   // a direct rule or passthrough of firewalld
 	IPTableAccept FindingKind = "iptables_accept" // a rule of iptables before firewalld's
 	Redirect      FindingKind = "redirect"        // a NAT rule leads another port to ours
+	RulesLost     FindingKind = "rules_lost"      // somebody flushed what firewalld had loaded
 	NoIPv6Filter  FindingKind = "no_ipv6_filter"  // IPv6 is up, and ip6tables is not there
 
 	ChainDrops    FindingKind = "chain_drops"    // a native nftables chain

@@ -170,6 +170,22 @@ func TestFirewalldOpenings(t *testing.T) {
 	}
 }
 
+// On iptables a rule before firewalld's own lets packets in, and so does a
+// direct rule.
+func TestFirewalldOpeningsOnIPTables(t *testing.T) {
+	if !inside(t, "firewalld", "dbus-daemon", "iptables") {
+		return
+	}
+	p := newPeer(t)
+	serve(t, 8864)
+	startFirewalld(t, "iptables")
+	m := manager(t, Firewalld, tempFolders(t), policyOf("49.4.80.61"))
+	apply(t, m, Consent{})
+	closedByItsCommands(t, p, m, DirectAccept, "firewall-cmd -q --direct --add-rule ipv4 filter INPUT 0 -p tcp --dport 8864 -j ACCEPT")
+	closedByItsCommands(t, p, m, DirectAccept, "firewall-cmd -q --permanent --direct --add-rule ipv4 filter INPUT 0 -p tcp -j ACCEPT; firewall-cmd -q --direct --add-rule ipv4 filter INPUT 0 -p tcp -j ACCEPT")
+	closedByItsCommands(t, p, m, IPTableAccept, "iptables -I INPUT -p tcp -m multiport --dports 80,8864 -j ACCEPT")
+}
+
 func kindsOf(findings []Finding) []FindingKind {
 	var kinds []FindingKind
 	for _, f := range findings {

@@ -2,6 +2,7 @@ package firewall
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,8 +24,35 @@ func (f *firewalldBackend) Foreign(ctx context.Context) ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	tables := foreignTables(ctx, f.scope.Policy, f.run, f.onIPTables(ctx))
-	return merged(slices.Concat(zones, policies, direct, tables)), nil
+	onIPTables := f.onIPTables(ctx)
+	tables := foreignTables(ctx, f.scope.Policy, f.run, onIPTables)
+	lost := f.lostRules(ctx, onIPTables)
+	return merged(slices.Concat(zones, policies, direct, tables, lost)), nil
+}
+
+// lostRules looks whether the rules that firewalld believes to be loaded are in
+// the kernel. It does not notice a flush by others. To start it anew is not ours
+// to do; a reload would not even work, as it begins with deleting what is gone.
+func (f *firewalldBackend) lostRules(ctx context.Context, onIPTables bool) []Finding {
+	lost, name := false, "nft"
+	if onIPTables {
+		name = "iptables"
+	}
+	command, ok := lookCommand(name)
+	switch {
+	case !ok:
+		return nil // it comes with firewalld, so it is only out of sight
+	case onIPTables:
+		_, err := f.run(ctx, "", command, "-w", "-S", "INPUT_ZONES")
+		_, lost = errors.AsType[*CommandError](err)
+	default:
+		_, err := f.run(ctx, "", command, "list", "table", "inet", "firewalld")
+		_, lost = errors.AsType[*CommandError](err)
+	}
+	if !lost {
+		return nil
+	}
+	return []Finding{{Kind: RulesLost, What: "firewalld", Commands: []string{"systemctl restart firewalld"}}}
 }
 
 // Concerning implements Backend: all that lets anybody reach a port.

@@ -216,6 +216,9 @@ func (a application) run(ctx context.Context) (Report, error) {
 		}
 	}
 	if err := carryOut(ctx, a.backend, before, report.Steps, a.m.o.Policy); err != nil {
+		if _, stands := errors.AsType[*HalfwayError](err); stands {
+			return report, err // what stands is ours: the record of it too
+		}
 		return report, errors.Join(err, a.putBack(file))
 	}
 	return a.verified(ctx, next, report)

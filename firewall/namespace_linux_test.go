@@ -256,7 +256,7 @@ func serve(t *testing.T, port uint16) {
 }
 
 // start starts a daemon, which ends with the test.
-func start(t *testing.T, argv ...string) {
+func start(t *testing.T, argv ...string) *os.Process {
 	t.Helper()
 	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	if err != nil {
@@ -275,6 +275,7 @@ func start(t *testing.T, argv ...string) {
 			t.Logf("%s said:\n%s", argv[0], text)
 		}
 	})
+	return cmd.Process
 }
 
 // startBus starts a system bus that lets everyone do everything.
@@ -299,9 +300,14 @@ func startBus(t *testing.T) {
 	})
 }
 
-// startFirewalld starts a firewalld that works with nftables or iptables, and
-// returns its folder of permanent settings.
-func startFirewalld(t *testing.T, backend string) string {
+// A firewalldProcess is a firewalld that runs, and how it was started.
+type firewalldProcess struct {
+	*os.Process
+	argv []string
+}
+
+// startFirewalld starts a firewalld that works with nftables or iptables.
+func startFirewalld(t *testing.T, backend string) firewalldProcess {
 	t.Helper()
 	startBus(t)
 	etc := filepath.Join(t.TempDir(), "firewalld")
@@ -314,9 +320,10 @@ func startFirewalld(t *testing.T, backend string) string {
 	if err := os.WriteFile(filepath.Join(etc, "firewalld.conf"), []byte(config), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	start(t, "firewalld", "--nofork", "--nopid", "--system-config", etc, "--log-target", "console")
+	argv := []string{"firewalld", "--nofork", "--nopid", "--system-config", etc, "--log-target", "console"}
+	process := start(t, argv...)
 	awaitFirewalld(t)
-	return etc
+	return firewalldProcess{process, argv}
 }
 
 // awaitFirewalld waits until firewalld has loaded all rules.
@@ -355,24 +362,6 @@ func variant(t *testing.T, name string) {
 func manager(t *testing.T, k Kind, folders Folders, p Policy) *Manager {
 	t.Helper()
 	return NewManager(Options{Backend: k, Policy: p, Folders: folders, Listen: []netip.AddrPort{netip.MustParseAddrPort("[::]:8864")}})
-}
-
-func tempFolders(t *testing.T) Folders {
-	t.Helper()
-	return Folders{Records: filepath.Join(t.TempDir(), "records"), States: filepath.Join(t.TempDir(), "states")}
-}
-
-// policyOf returns a policy for the port 8864.
-func policyOf(sources ...string) Policy {
-	a := Admit{Port: 8864}
-	for _, s := range sources {
-		p, ok := parsePrefix(s)
-		if !ok {
-			panic("BUG: firewall: " + s)
-		}
-		a.Sources = append(a.Sources, Source{p, "allow.sources"})
-	}
-	return NewPolicy(a)
 }
 
 // apply applies p, and checks that it is in step then, and that a second apply

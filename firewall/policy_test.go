@@ -3,6 +3,7 @@ package firewall
 import (
 	"errors"
 	"net/netip"
+	"path/filepath"
 	"testing"
 )
 
@@ -101,4 +102,14 @@ func TestPending(t *testing.T) {
 			t.Errorf("Pending(%v, %v) = %q, want %q", old, tt.want, got, tt.text)
 		}
 	}
+}
+
+func tempFolders(t *testing.T) Folders {
+	t.Helper()
+	return Folders{Records: filepath.Join(t.TempDir(), "records"), States: filepath.Join(t.TempDir(), "states")}
+}
+
+// policyOf returns a policy for the port 8864.
+func policyOf(texts ...string) Policy {
+	return NewPolicy(Admit{8864, sources(texts...)})
 }

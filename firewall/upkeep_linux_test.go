@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -105,34 +106,92 @@ func TestFailureIsUndone(t *testing.T) {
 	}
 }
 
-// TestSignalIsAFailure ends the context of an apply after some of its steps.
-func TestSignalIsAFailure(t *testing.T) {
-	if !inside(t, "firewalld", "dbus-daemon", "nft") {
-		return
+// midway calls interrupt once the first rules of an apply of many are there, and
+// returns what became of it.
+func midway(t *testing.T, m *Manager, interrupt func(end context.CancelCauseFunc)) error {
+	t.Helper()
+	many := slices.Clone(m.o.Policy.Admits[0].Sources)
+	for i := range 250 {
+		many = append(many, Source{Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte{198, 18, byte(i), 1}), 32)})
 	}
-	startFirewalld(t, "nftables")
-	before := shell(t, "nft -s list ruleset")
-	m := manager(t, Firewalld, tempFolders(t), policyOf("49.4.80.61", "49.4.80.62", "49.4.80.63", "2001:db8::61"))
+	m.o.Policy = NewPolicy(Admit{8864, many})
 	ctx, end := context.WithCancelCause(t.Context())
 	defer end(nil)
 	watcher := make(chan struct{})
 	go func() {
 		defer close(watcher)
 		await(t, "the first rule", func() bool { return strings.Contains(shell(t, "nft list ruleset"), "49.4.80.61") })
-		end(errors.New("interrupt"))
+		interrupt(end)
 	}()
-	many := m.o.Policy.Admits[0].Sources
-	for i := range 250 {
-		many = append(many, Source{Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte{198, 18, byte(i), 1}), 32)})
-	}
-	m.o.Policy = NewPolicy(Admit{Port: 8864, Sources: many})
 	_, err := m.Apply(ctx, Consent{})
 	<-watcher
+	return err
+}
+
+func TestSignalIsAFailure(t *testing.T) {
+	if !inside(t, "firewalld", "dbus-daemon", "nft") {
+		return
+	}
+	startFirewalld(t, "nftables")
+	before := shell(t, "nft -s list ruleset")
+	m := manager(t, Firewalld, tempFolders(t), policyOf("49.4.80.61"))
+	err := midway(t, m, func(end context.CancelCauseFunc) { end(errors.New("interrupt")) })
 	if _, undone := errors.AsType[*UndoneError](err); !undone || !strings.Contains(err.Error(), "interrupt") {
 		t.Errorf("Apply = %v, want it undone after the interrupt", err)
 	}
 	if diff := cmp.Diff(before, shell(t, "nft -s list ruleset")); diff != "" {
 		t.Errorf("rules (-before +after):\n%s", diff)
+	}
+}
+
+// TestWhatStandsIsSaid ends firewalld amid an apply: nothing can be undone.
+func TestWhatStandsIsSaid(t *testing.T) {
+	if !inside(t, "firewalld", "dbus-daemon", "nft") {
+		return
+	}
+	process := startFirewalld(t, "nftables")
+	m := manager(t, Firewalld, tempFolders(t), policyOf("49.4.80.61"))
+	err := midway(t, m, func(context.CancelCauseFunc) { process.Kill() })
+	if halfway, ok := errors.AsType[*HalfwayError](err); !ok || halfway.Undo == nil || !strings.Contains(err.Error(), "the host could not be read again") {
+		t.Errorf("Apply = %v, want a HalfwayError", err)
+	}
+	_, err = Heal(t.Context(), "", m.o.Folders)
+	if _, stopped := errors.AsType[*StoppedError](err); !stopped {
+		t.Errorf("Heal = %v, want that firewalld does not run", err)
+	}
+}
+
+// TestFlushUnderFirewalld has somebody flush what firewalld does not notice.
+func TestFlushUnderFirewalld(t *testing.T) {
+	if !inside(t, "firewalld", "dbus-daemon", "nft") {
+		return
+	}
+	p := newPeer(t)
+	serve(t, 8864)
+	process := startFirewalld(t, "nftables")
+	m := manager(t, Firewalld, tempFolders(t), policyOf("49.4.80.61"))
+	apply(t, m, Consent{})
+	shell(t, "nft flush ruleset")
+	p.expect(t, 8864, []netip.Addr{stranger})
+	report, err := Heal(t.Context(), "", m.o.Folders)
+	if got, want := kindsOf(report.Findings), []FindingKind{RulesLost}; err != nil || !slices.Equal(got, want) {
+		t.Fatalf("Heal finds %v, %v, want %v", got, err, want)
+	}
+	if s, err := ReadState(m.o.Folders.State("")); err != nil || s.InSync {
+		t.Errorf("ReadState = %+v, %v, want it out of step", s, err)
+	}
+	process.Kill()
+	b, err := connectBus()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.close()
+	await(t, "the end of firewalld", func() bool { return !b.running(t.Context()) })
+	start(t, process.argv...)
+	awaitFirewalld(t)
+	p.expect(t, 8864, []netip.Addr{kingdee}, stranger)
+	if report, err := Heal(t.Context(), "", m.o.Folders); err != nil || !report.InSync() {
+		t.Errorf("Heal = %+v, %v, want it in sync", report, err)
 	}
 }
 
@@ -329,4 +388,23 @@ func TestWatch(t *testing.T) {
 	if want := map[netip.Addr]bool{kingdee: true, stranger: false, strangerV6: false}; !cmp.Equal(admitted, want, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })) {
 		t.Errorf("Watch = %v, want %v", admitted, want)
 	}
+}
+
+// TestChallengeCommands types them, and has a stranger ask at the public port.
+func TestChallengeCommands(t *testing.T) {
+	if !inside(t, "firewalld", "dbus-daemon", "iptables-nft", "nft") {
+		return
+	}
+	p := newPeer(t)
+	serve(t, 8880)
+	variant(t, "nft")
+	shell(t, "iptables -P INPUT DROP")
+	p.expect(t, 80, nil, stranger)
+	shell(t, strings.Join(ChallengeCommands(IPTables, "", 80, 8880), "\n"))
+	p.expect(t, 80, []netip.Addr{stranger})
+	shell(t, "iptables -P INPUT ACCEPT; iptables -F; iptables -t nat -F")
+	startFirewalld(t, "nftables")
+	p.expect(t, 80, nil, stranger)
+	shell(t, strings.Join(ChallengeCommands(Firewalld, "public", 80, 8880), "\n"))
+	p.expect(t, 80, []netip.Addr{stranger})
 }

@@ -20,7 +20,7 @@ func listenPackets(ctx context.Context, each func(packet []byte)) error {
 		return fmt.Errorf("opening packet socket: %w", err)
 	}
 	socket := os.NewFile(uintptr(fd), "packet socket") // waits in the runtime's poller
-	closeSocket := func() { socket.Close() } //nolint:errcheck // it was read only
+	closeSocket := func() { socket.Close() }           //nolint:errcheck // it was read only
 	defer closeSocket()
 	stop := context.AfterFunc(ctx, closeSocket)
 	defer stop()

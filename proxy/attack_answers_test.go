@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -132,12 +133,7 @@ func (c *attackCaller) stays(a attackAnswer) bool {
 	if c.ended || c.broken || a.err != nil {
 		return false
 	}
-	for _, o := range a.options() {
-		if o == "close" {
-			return false
-		}
-	}
-	return true
+	return !slices.Contains(a.options(), "close")
 }
 
 // end checks that nothing is behind the last answer.
@@ -177,7 +173,7 @@ func (c *attackCaller) judge(t *testing.T, k *attackCase, got attackAnswer) {
 	if reset := c.broken; reset != want.is("reset") {
 		t.Errorf("testdata/attacks/answers.txt:%d: reset = %t, want %t", k.line, reset, !reset)
 	}
-	if stays := c.stays(got); stays != !(want.is("closes") || want.is("truncated")) {
+	if stays := c.stays(got); stays == (want.is("closes") || want.is("truncated")) {
 		t.Errorf("testdata/attacks/answers.txt:%d: the connection stays = %t, want %t", k.line, stays, !stays)
 	}
 	if have := append(got.raw, got.cut...); want.bytes != nil && !bytes.Equal(have, want.bytes) {

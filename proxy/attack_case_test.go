@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -30,12 +31,7 @@ type attackOutcome struct {
 const attackWords = " stays closes reset closed unchanged aborted truncated reused retired own gone "
 
 func (o attackOutcome) is(word string) bool {
-	for _, w := range o.words {
-		if w == word {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(o.words, word)
 }
 
 // reason returns the one that is expected, "" for an answer of the upstream.

@@ -133,6 +133,7 @@ func TestAttackMutatedRequests(t *testing.T) {
 }
 
 func judgeMutatedRequest(t *testing.T, r *attackRig, m attackMutant) (refused bool, err error) {
+	t.Helper()
 	stream := append(m.bytes, attackFollow(len(m.bytes))...)
 	caller := r.dial(t, attackCallerIP)
 	caller.exchange(t, [][]byte{stream})
@@ -202,6 +203,7 @@ func TestAttackTruncatedAnswers(t *testing.T) {
 const attackQuiet = 25 * time.Millisecond
 
 func judgeMutatedAnswer(t *testing.T, r *attackRig, m attackMutant) (refused bool, err error) {
+	t.Helper()
 	script := &attackScript{pieces: [][]byte{m.bytes}, then: m.then, done: make(chan struct{}), release: make(chan struct{}), released: make(chan struct{})}
 	r.up.play(script)
 	caller := r.dial(t, attackCallerIP)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -51,10 +52,14 @@ func (f *applyFlags) bringBack(c *console, cmd *cobra.Command) error {
 		return err
 	}
 	r, err := firewall.Heal(cmd.Context(), f.instance, firewall.DefaultFolders)
-	if err != nil {
-		return firewallFailure(c, cmd, err)
-	}
 	switch {
+	case errors.Is(err, firewall.ErrNotManaged): // the timer may run before the first apply
+		if !f.quiet {
+			c.Say(words.FirewallUnsaid)
+		}
+		return nil
+	case err != nil:
+		return firewallFailure(c, cmd, err)
 	case len(r.Changes) > 0:
 		printFirewall(c, r)
 		record, _, err := firewall.Applied(f.instance, firewall.DefaultFolders)

@@ -20,12 +20,14 @@ func TestRequestForward(t *testing.T) {
 	}{
 		{
 			"nothing is added",
-			"GET / HTTP/1.1\r\nHost: a\r\n\r\n", Framing{},
+			"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+			Framing{},
 			"GET / HTTP/1.1\r\nHost: " + upstreamHost + "\r\n\r\n",
 		},
 		{
 			"target as received",
-			"POST //a/%2F;x/?b=%zz&;c=/发票/ HTTP/1.1\r\nHost: a\r\n\r\n", Framing{},
+			"POST //a/%2F;x/?b=%zz&;c=/发票/ HTTP/1.1\r\nHost: a\r\n\r\n",
+			Framing{},
 			"POST //a/%2F;x/?b=%zz&;c=/发票/ HTTP/1.1\r\nHost: " + upstreamHost + "\r\n\r\n",
 		},
 		{
@@ -36,42 +38,50 @@ func TestRequestForward(t *testing.T) {
 		},
 		{
 			"HTTP/1.0 becomes HTTP/1.1 with a Host first",
-			"GET / HTTP/1.0\r\nA: b\r\n\r\n", Framing{},
+			"GET / HTTP/1.0\r\nA: b\r\n\r\n",
+			Framing{},
 			"GET / HTTP/1.1\r\nHost: " + upstreamHost + "\r\nA: b\r\n\r\n",
 		},
 		{
 			"HTTP/1.0 with a Host",
-			"GET / HTTP/1.0\r\nA: b\r\nHost:\r\n\r\n", Framing{},
+			"GET / HTTP/1.0\r\nA: b\r\nHost:\r\n\r\n",
+			Framing{},
 			"GET / HTTP/1.1\r\nA: b\r\nHost: " + upstreamHost + "\r\n\r\n",
 		},
 		{
 			"absolute-form",
-			"GET http://A/b?c HTTP/1.1\r\nHost: a\r\n\r\n", Framing{},
+			"GET http://A/b?c HTTP/1.1\r\nHost: a\r\n\r\n",
+			Framing{},
 			"GET /b?c HTTP/1.1\r\nHost: " + upstreamHost + "\r\n\r\n",
 		},
 		{
 			"absolute-form without a path",
-			"GET http://a HTTP/1.1\r\nHost: a\r\n\r\n", Framing{},
+			"GET http://a HTTP/1.1\r\nHost: a\r\n\r\n",
+			Framing{},
 			"GET / HTTP/1.1\r\nHost: " + upstreamHost + "\r\n\r\n",
 		},
 		{
 			"absolute-form with a query alone",
-			"GET http://a?b HTTP/1.0\r\nHost: a\r\n\r\n", Framing{},
+			"GET http://a?b HTTP/1.0\r\nHost: a\r\n\r\n",
+			Framing{},
 			"GET /?b HTTP/1.1\r\nHost: " + upstreamHost + "\r\n\r\n",
 		},
 		{
 			"configured fields",
-			"GET / HTTP/1.1\r\nHost: a\r\nvia: x\r\nX-Forwarded-For: 10.0.0.1\r\nX-Forwarded-For:\r\nX-Forwarded-Fo: y\r\n\r\n", Framing{},
+			"GET / HTTP/1.1\r\nHost: a\r\nvia: x\r\nX-Forwarded-For: 10.0.0.1\r\nX-Forwarded-For:\r\nX-Forwarded-Fo: y\r\n\r\n",
+			Framing{},
 			"GET / HTTP/1.1\r\nHost: " + upstreamHost + "\r\nX-Forwarded-Fo: y\r\n\r\n",
 		},
 		{
 			"chunked stays chunked",
-			"POST / HTTP/1.1\r\nHost: a\r\nTransfer-encoding:  Chunked\r\nA: b\r\n\r\n0\r\n\r\n", Framing{Kind: Chunked},
+			"POST / HTTP/1.1\r\nHost: a\r\nTransfer-encoding:  Chunked\r\nA: b\r\n\r\n0\r\n\r\n",
+			Framing{Kind: Chunked},
 			"POST / HTTP/1.1\r\nHost: " + upstreamHost + "\r\nTransfer-encoding:  Chunked\r\nA: b\r\n\r\n",
 		},
 		{
 			"chunked becomes a length in its place",
-			"POST / HTTP/1.1\r\nHost: a\r\nTransfer-encoding: chunked\r\nTrailer: X\r\nA: b\r\n\r\n0\r\n\r\n", Framing{Length, 0},
+			"POST / HTTP/1.1\r\nHost: a\r\nTransfer-encoding: chunked\r\nTrailer: X\r\nA: b\r\n\r\n0\r\n\r\n",
+			Framing{Length, 0},
 			"POST / HTTP/1.1\r\nHost: " + upstreamHost + "\r\nContent-Length: 0\r\nA: b\r\n\r\n",
 		},
 	}

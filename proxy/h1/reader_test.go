@@ -94,6 +94,7 @@ func TestBodies(t *testing.T) {
 
 // testBody reads the request, its body by Prefix and then by Next.
 func testBody(t *testing.T, src io.Reader, body []byte) {
+	t.Helper()
 	var r Reader
 	var q Request
 	r.Reset(src)

@@ -27,7 +27,6 @@ type keeper struct {
 	log  *zap.Logger
 
 	seen    map[string]time.Time // rotated files not yet compressed, and since when they rest
-	low     bool                 // the free space is below the limit
 	paused  bool                 // and so the access log pauses
 	trouble string               // what was last complained of
 }

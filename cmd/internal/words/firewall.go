@@ -100,6 +100,7 @@ var findingTexts = map[firewall.FindingKind]Text{
 	firewall.DirectAccept:  {"direct rule: %s", "直接规则：%s"},
 	firewall.IPTableAccept: {"%s", "%s"},
 	firewall.Redirect:      {"NAT: %s", "NAT：%s"},
+	firewall.RulesLost:     {"the kernel has lost the rules of %s: they were flushed", "%s 的规则已被清空，内核中不存在"},
 	firewall.NoIPv6Filter:  {"the host has IPv6 addresses, but no %s: over IPv6 the port is not filtered", "本机有 IPv6 地址但没有 %s：IPv6 未过滤"},
 	firewall.ChainDrops:    {"native chain that drops (%s)", "原生链会丢弃（%s）"},
 	firewall.FirewalldRuns: {"%s runs beside: what it does not admit stays closed", "%s 同时在运行：其未放行的仍不通"},
