@@ -86,7 +86,7 @@ func parseDuration(s string) (time.Duration, *Mistake) {
 	}
 	d, err := time.ParseDuration(s)
 	if err != nil {
-		return 0, &Mistake{Kind: NotDuration, Proposal: `"30s", "5m" or "24h"`}
+		return 0, &Mistake{Kind: NotDuration, Proposal: `"30s", "5m", "24h"`}
 	}
 	return d, nil
 }
@@ -128,7 +128,7 @@ var sizes = []struct {
 }{{"TiB", tib}, {"GiB", gib}, {"MiB", mib}, {"KiB", kib}, {"B", 1}}
 
 func parseSize(s string) (int64, *Mistake) {
-	bad := &Mistake{Kind: NotSize, Proposal: `"32KiB", "8MiB" or "1GiB"`}
+	bad := &Mistake{Kind: NotSize, Proposal: `"32KiB", "8MiB", "1GiB"`}
 	unit := strings.TrimLeft(s, "0123456789")
 	digits := strings.TrimSuffix(s, unit)
 	n, err := strconv.ParseInt(digits, 10, 64)
@@ -194,7 +194,7 @@ func filePath(other ...string) codec[string] {
 func listenAddress() codec[string] {
 	return codec[string]{
 		parse: func(s string) (string, *Mistake) {
-			bad := &Mistake{Kind: NotListen, Proposal: `":8864" or "10.0.0.5:8864"`}
+			bad := &Mistake{Kind: NotListen, Proposal: `":8864", "10.0.0.5:8864"`}
 			host, port, ok := hostPort(s)
 			if !ok {
 				return "", bad
@@ -304,7 +304,7 @@ func pin() codec[upstream.Pin] {
 func syslogAddress() codec[string] {
 	return codec[string]{
 		parse: func(s string) (string, *Mistake) {
-			bad := &Mistake{Kind: NotSyslog, Proposal: `"udp://10.0.0.9:514" or "tls://log.example.cn:6514"`}
+			bad := &Mistake{Kind: NotSyslog, Proposal: `"udp://10.0.0.9:514", "tls://log.example.cn:6514"`}
 			u, err := url.Parse(s)
 			if err != nil || !slices.Contains([]string{"udp", "tcp", "tls"}, u.Scheme) {
 				return "", bad

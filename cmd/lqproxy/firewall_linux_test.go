@@ -13,7 +13,7 @@ import (
 func TestFirewallScripts(t *testing.T) {
 	t.Parallel()
 	missing := ""
-	for _, command := range []string{"unshare", "ip", "iptables"} {
+	for _, command := range []string{"unshare", "ip", "iptables", "dbus-daemon", "firewalld"} {
 		if _, err := exec.LookPath(command); err != nil {
 			missing = command
 		}

@@ -128,7 +128,7 @@ func packInto(ctx context.Context, partial, path string) (err error) {
 	if err != nil {
 		return err
 	}
-	defer from.Close() // only read //nolint:errcheck // read only
+	defer from.Close() //nolint:errcheck // only read
 	info, err := from.Stat()
 	if err != nil {
 		return err
