@@ -241,7 +241,7 @@ func versionOf(b []byte) (minor uint8, err error) {
 	const form = "HTTP/d.d"
 	if len(b) != len(form) || string(b[:5]) != form[:5] || b[6] != form[6] ||
 		!isAll(b[5:6], digitByte) || !isAll(b[7:], digitByte) {
-		return 0, refuse(Malformed, "version", b)
+		return 0, refuse(Malformed, "version", beforeQuery(b)) // after two spaces it is the target
 	}
 	if b[5] != '1' || b[7] > '1' {
 		return 0, refuse(BadVersion, "version", b)
