@@ -240,6 +240,9 @@ func TestFirewalldLeftovers(t *testing.T) {
 	if got, want := kindsOf(report.Leftovers()), []FindingKind{OpenPort, RichAccept}; !slices.Equal(got, want) {
 		t.Fatalf("Leftovers() = %v, want %v", got, want)
 	}
+	if r, _, err := Applied("", m.o.Folders); err != nil || len(r.Former) != 3 {
+		t.Errorf("the record keeps %q, %v, want the three rules of before", r.Former, err)
+	}
 	p.expect(t, 8864, []netip.Addr{kingdee, kingdeeToo, former, stranger})
 	report = apply(t, m, Consent{Adopt: true, ClosePorts: true})
 	if len(report.Findings) > 0 {

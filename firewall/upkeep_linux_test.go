@@ -304,6 +304,27 @@ func TestAuto(t *testing.T) {
 	}
 }
 
+func TestBackendChanges(t *testing.T) {
+	if !inside(t, "firewalld", "dbus-daemon", "iptables-nft") {
+		return
+	}
+	variant(t, "nft")
+	folders := tempFolders(t)
+	apply(t, manager(t, IPTables, folders, policyOf("49.4.80.61")), Consent{})
+	startFirewalld(t, "nftables")
+	apply(t, manager(t, Auto, folders, policyOf("49.4.80.61")), Consent{})
+	if got := tables(t); strings.Contains(got, "LQPROXY") {
+		t.Errorf("tables after the change to firewalld:\n%s\nwant nothing of ours", got)
+	}
+	found := apply(t, manager(t, IPTables, folders, policyOf("49.4.80.61")), Consent{}).Findings
+	if got, want := kindsOf(found), []FindingKind{FirewalldRuns}; !slices.Equal(got, want) {
+		t.Errorf("Apply of iptables beside firewalld finds %v, want %v", got, want)
+	}
+	if got := shell(t, "firewall-cmd --list-rich-rules; firewall-cmd --permanent --list-rich-rules"); strings.TrimSpace(got) != "" {
+		t.Errorf("rich rules after the change to iptables = %s, want none", got)
+	}
+}
+
 func TestUnknownZone(t *testing.T) {
 	if !inside(t, "firewalld", "dbus-daemon") {
 		return
@@ -375,10 +396,10 @@ func TestWatch(t *testing.T) {
 		}
 		result <- knocks
 	}()
-	await(t, "the first knock", func() bool { p.reaches(kingdee, 8864); return len(seen) > 0 })
-	p.reaches(stranger, 8864)
-	p.reaches(strangerV6, 8864)
-	p.reaches(stranger, 22)
+	await(t, "the first knock", func() bool { p.reaches(kingdee, 8864, time.Second); return len(seen) > 0 })
+	p.reaches(stranger, 8864, 50*time.Millisecond)
+	p.reaches(strangerV6, 8864, 50*time.Millisecond)
+	p.reaches(stranger, 22, 50*time.Millisecond)
 	await(t, "all knocks", func() bool { return len(seen) >= 3 })
 	end()
 	admitted := map[netip.Addr]bool{}

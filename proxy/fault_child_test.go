@@ -32,7 +32,7 @@ var (
 // order that it reads, and ends with its input.
 func TestFaultChild(t *testing.T) {
 	if *childUpstream == "" {
-		t.Skip("for the tests that need a proxy in a process of its own")
+		return // nobody asked for one
 	}
 	g := startFaultChild(t)
 	if *childDescriptors > 0 {

@@ -77,7 +77,7 @@ func FuzzGatePath(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, p string) {
 		if !gatePath([]byte(p), []string{"/access/"}) {
-			t.Skip()
+			return
 		}
 		for round := range 8 {
 			for _, reading := range []string{p, strings.ReplaceAll(p, `\`, "/"), withoutParameters(p), withoutParameters(strings.ReplaceAll(p, `\`, "/"))} {
@@ -129,7 +129,7 @@ func FuzzForwardedFor(f *testing.F) {
 		lines := strings.Split(values, "\n")
 		q, ok := parse(t, "GET / HTTP/1.1\r\nHost: p\r\nX-Forwarded-For: "+strings.Join(lines, "\r\nX-Forwarded-For: ")+"\r\n\r\n")
 		if !ok {
-			t.Skip()
+			return
 		}
 		elements := strings.Split(strings.Join(lines, ","), ",")
 		slices.Reverse(elements)
