@@ -1,6 +1,7 @@
 package firewall
 
 import (
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/godbus/dbus/v5"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -282,6 +284,22 @@ func TestAtLeast(t *testing.T) {
 	for version, want := range map[string]bool{"0.6.3": false, "0.9.0": true, "0.10.1": true, "1.3.3": true, "": false, "2.0": true} {
 		if got := atLeast(version, "0.9"); got != want {
 			t.Errorf("atLeast(%q, 0.9) = %v, want %v", version, got, want)
+		}
+	}
+}
+
+// The texts are those of firewalld, wrapped as they arrive.
+func TestAlreadyDone(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		"ALREADY_ENABLED: 'rule family=\"ipv4\" source address=\"49.4.80.61\" accept' already in 'public'": true,
+		"NOT_ENABLED: rule family=\"ipv4\" source address=\"49.4.80.61\" accept":                           true,
+		"INVALID_ZONE: nowhere":                                  false,
+		"COMMAND_FAILED: 'python-nftables' failed: internal:0:0": false,
+	} {
+		err := fmt.Errorf("asking firewalld (addRichRule): %w", dbus.Error{Name: busName + ".Exception", Body: []any{text}})
+		if got := alreadyDone(err); got != want {
+			t.Errorf("alreadyDone(%v) = %v, want %v", err, got, want)
 		}
 	}
 }

@@ -152,7 +152,7 @@ func TestEveryTextIsUsedWithItsArguments(t *testing.T) {
 		})
 	}
 	if commands == 0 {
-		t.Skip("no command says anything yet")
+		t.Fatal("no command was found")
 	}
 	maps.DeleteFunc(texts, func(name string, _ Text) bool { return mentions[name] > 1 })
 	if len(texts) > 0 {
