@@ -44,8 +44,12 @@ lint: ## formatting and linters
 	$(TOOL) golangci-lint run ./...
 
 .PHONY: fuzz
-fuzz: ## every fuzz test for FUZZTIME (30s) each
+fuzz: ## every fuzz test for FUZZTIME (30s, or 300x runs) each
 	@.ci/fuzz $(FUZZTIME)
+
+.PHONY: soak
+soak: ## a minute of all faults at once, and the long forms of the others
+	go test $(RACE) ./proxy -run TestFault -soak=1m -timeout 30m -v
 
 .PHONY: bench
 bench: ## lqproxy beside nginx and HAProxy on this machine (BENCH=-quick)

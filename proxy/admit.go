@@ -63,11 +63,19 @@ func (l *live) stillAdmits(a admission) bool {
 // the load balancer's own connection, to see whether we live.
 var errNoSource = errors.New("the PROXY header carries no source")
 
-// readProxyHeader returns the source that a PROXY header names (v1 and v2, by
-// the specification of HAProxy). What follows the header stays to be read.
+// readProxyHeader returns the source that a PROXY header names. What follows the
+// header stays to be read.
 func (s *socket) readProxyHeader() (netip.AddrPort, error) {
 	s.readLimit = time.Now().Add(proxyHeaderTime)
 	r := bufio.NewReader(s)
+	source, err := parseProxyHeader(r)
+	s.pending, _ = r.Peek(r.Buffered()) // cannot fail: these bytes are there
+	return source, err
+}
+
+// parseProxyHeader reads a PROXY header (v1 and v2, by the specification of
+// HAProxy) and no byte more from r.
+func parseProxyHeader(r *bufio.Reader) (netip.AddrPort, error) {
 	err := gatherLine(r)
 	switch {
 	case errors.Is(err, io.EOF) && r.Buffered() == 0, err == nil && isUnspecified(r):
@@ -79,7 +87,6 @@ func (s *socket) readProxyHeader() (netip.AddrPort, error) {
 	if err != nil {
 		return netip.AddrPort{}, fmt.Errorf("reading the PROXY header: %w", err)
 	}
-	s.pending, _ = r.Peek(r.Buffered()) // cannot fail: these bytes are there
 	tcp, ok := h.SourceAddr.(*net.TCPAddr)
 	if h.Command.IsLocal() || !ok {
 		return netip.AddrPort{}, errNoSource

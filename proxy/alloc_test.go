@@ -20,24 +20,7 @@ func TestExchangesDoNotAllocate(t *testing.T) {
 	runtime.MemProfileRate = 1
 	defer func() { runtime.MemProfileRate = rate }()
 
-	p := newPeer(t, func(_ *peer, c *raw) {
-		for b := make([]byte, 4<<10); ; {
-			if _, err := c.Read(b); err != nil {
-				return
-			}
-			io.WriteString(c, okAnswer) //nolint:errcheck // the caller shows it
-		}
-	})
-	g := start(t, p.addr, parts{})
-	g.Server.access = zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zapcore.EncoderConfig{}), zapcore.AddSync(io.Discard), zapcore.InfoLevel))
-	c := g.dial()
-	b := make([]byte, 4<<10)
-	exchange := func() {
-		io.WriteString(c.tcp, call) //nolint:errcheck // the answer shows it
-		if _, err := c.tcp.Read(b); err != nil {
-			t.Fatal(err)
-		}
-	}
+	exchange := steady(t)
 	const warm, rounds = 200, 2000
 	for range warm {
 		exchange()
@@ -51,6 +34,38 @@ func TestExchangesDoNotAllocate(t *testing.T) {
 		if n -= before[stack]; n > rounds/20 {
 			t.Errorf("%.3f allocations for each exchange in\n%s", float64(n)/rounds, stack)
 		}
+	}
+}
+
+// steady returns what makes one exchange on a connection that stays, with the
+// log and metrics on: over loopback, since both sides need real sockets.
+func steady(t testing.TB) (exchange func()) {
+	t.Helper()
+	p := newPeer(t, func(_ *peer, c *raw) {
+		for b := make([]byte, 4<<10); ; {
+			if _, err := c.Read(b); err != nil {
+				return
+			}
+			io.WriteString(c, okAnswer) //nolint:errcheck // the caller shows it
+		}
+	})
+	g := start(t, p.addr, parts{})
+	g.Server.access = zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zapcore.EncoderConfig{}), zapcore.AddSync(io.Discard), zapcore.InfoLevel))
+	c := g.dial()
+	b := make([]byte, 4<<10)
+	return func() {
+		io.WriteString(c.tcp, call) //nolint:errcheck // the answer shows it
+		if _, err := c.tcp.Read(b); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkExchange(b *testing.B) {
+	exchange := steady(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		exchange()
 	}
 }
 
