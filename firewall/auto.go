@@ -14,6 +14,8 @@ var (
 	ErrNoBackend = errors.New("no firewall found: neither firewalld runs nor is there iptables")
 	ErrDisabled  = errors.New("the configuration says that lqproxy keeps out of the firewall")
 	ErrNotRoot   = errors.New("the firewall is root's")
+
+	ErrNoFirewalld = errors.New("firewalld is not installed")
 )
 
 // A StoppedError says that firewalld is installed and does not run. To start it
@@ -81,7 +83,7 @@ func openFirewalld(ctx context.Context, scope Scope) (Backend, error) {
 		if b.running(ctx) {
 			return newFirewalld(b, scope), nil
 		}
-		err = errors.Join(errors.New("firewalld is not installed"), b.close())
+		err = errors.Join(ErrNoFirewalld, b.close())
 	}
 	if _, installed := lookCommand("firewalld"); installed {
 		return nil, &StoppedError{closedByStart()}

@@ -146,6 +146,9 @@ func (e *examination) fill(f *doctorFlags, cfg configs.Config, targets []probe.T
 	}
 	v.Units, v.UnitsByHand = unitsOf(targets, cfg), unitByHand(f.unit, cfg)
 	v.Sources, v.Presets = cfg.Proxy.Sources.Prefixes(), cfg.Allow.Presets
+	for _, past := range daemon.History(cfg.StateDir) {
+		v.History = append(v.History, doctor.Admission{Since: past.Since, Sources: past.Config.Proxy.Sources.Prefixes()})
+	}
 	v.Program = "lqproxy " + build().Version
 	v.Verdict = func(v probe.Verdict) string { return words.VerdictMeaning(words.Chinese, v) }
 }

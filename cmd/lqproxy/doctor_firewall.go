@@ -47,7 +47,7 @@ func viewFirewall(ctx context.Context, c *console, s settings, cfg configs.Confi
 // say puts v into words of language l.
 func (v firewallView) say(l words.Lang) string {
 	if v.err != nil {
-		return v.err.Error()
+		return words.FirewallError(l, v.err)
 	}
 	return v.fact.In(l)
 }

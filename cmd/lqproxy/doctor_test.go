@@ -119,7 +119,7 @@ func TestFirewallInWords(t *testing.T) {
 		line, evidence string
 	}{
 		{"kept out", firewallView{state: doctor.OK, fact: words.FirewallLocal}, words.FirewallLocal.EN, words.FirewallLocal.ZH},
-		{"unreadable", firewallView{state: doctor.Warn, err: firewall.ErrNoBackend}, firewall.ErrNoBackend.Error(), firewall.ErrNoBackend.Error()},
+		{"unreadable", firewallView{state: doctor.Warn, err: firewall.ErrNoBackend}, words.FirewallNoBackend.EN, words.FirewallNoBackend.ZH},
 		{
 			"open",
 			firewallView{doctor.Fail, words.FirewallOutOf, nil, r},

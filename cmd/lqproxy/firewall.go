@@ -63,54 +63,45 @@ func nothingToFilter(c *console, cfg configs.Config) bool {
 
 // firewallFailure puts an error of package firewall into words, with a remedy.
 func firewallFailure(c *console, cmd *cobra.Command, err error) error {
-	fail := func(text string, hints ...string) error {
-		return &failure{code: exitFailed, text: text, hints: hints}
-	}
+	f := &failure{code: exitFailed, text: words.FirewallError(c.Lang, err), hints: firewallHints(c, cmd, err)}
 	if e, ok := errors.AsType[*firewall.StoppedError](err); ok {
-		return stoppedFailure(c, e)
-	}
-	if e, ok := errors.AsType[*firewall.ZoneError](err); ok {
-		return fail(c.In(words.FirewallZone, e.Zone), c.In(words.FirewallZones, strings.Join(e.Known, ", ")))
-	}
-	if e, ok := errors.AsType[*firewall.UnknownBackendError](err); ok {
-		return fail(c.In(words.FirewallUnknown, string(e.Name)), c.In(words.FirewallBackends))
-	}
-	if e, ok := errors.AsType[*firewall.UndoneError](err); ok {
-		return fail(c.In(words.FirewallUndone, e.Err), c.In(words.FirewallRetry))
+		f.text = c.In(words.FirewallStopped)
+		if len(e.Closes) > 0 {
+			f.details = []string{c.In(words.FirewallWouldShut, words.PortList(e.Closes))}
+		}
 	}
 	if e, ok := errors.AsType[*firewall.HalfwayError](err); ok {
-		return halfwayFailure(c, e)
+		for _, change := range e.Stands {
+			f.details = append(f.details, c.In(words.FirewallStands, changeLine(c, change)))
+		}
+	}
+	return f
+}
+
+// firewallHints says what helps against err.
+func firewallHints(c *console, cmd *cobra.Command, err error) []string {
+	if e, ok := errors.AsType[*firewall.ZoneError](err); ok {
+		return []string{c.In(words.FirewallZones, strings.Join(e.Known, ", "))}
+	}
+	if _, ok := errors.AsType[*firewall.StoppedError](err); ok {
+		return []string{c.In(words.FirewallStart), c.In(words.FirewallUseTables)}
+	}
+	if _, ok := errors.AsType[*firewall.UnknownBackendError](err); ok {
+		return []string{c.In(words.FirewallBackends)}
 	}
 	switch {
 	case errors.Is(err, firewall.ErrNotRoot):
-		return fail(c.In(words.FirewallRoot), "sudo "+cmd.CommandPath())
-	case errors.Is(err, firewall.ErrNoBackend):
-		return fail(c.In(words.FirewallNoBackend), c.In(words.FirewallInstall))
+		return []string{"sudo " + cmd.CommandPath()}
+	case errors.Is(err, firewall.ErrNoBackend), errors.Is(err, firewall.ErrNoFirewalld):
+		return []string{c.In(words.FirewallInstall)}
 	case errors.Is(err, firewall.ErrNoBus):
-		return fail(c.In(words.FirewallNoBus, err), "systemctl start dbus firewalld", c.In(words.FirewallUseTables))
+		return []string{"systemctl start dbus firewalld", c.In(words.FirewallUseTables)}
 	case errors.Is(err, firewall.ErrEmptyPolicy):
-		return fail(c.In(words.FirewallEmpty), c.In(words.FirewallEmptyHint))
-	case errors.Is(err, firewall.ErrNotManaged):
-		return fail(c.In(words.FirewallNotThere))
+		return []string{c.In(words.FirewallEmptyHint)}
+	case errors.Is(err, firewall.ErrNotManaged), errors.Is(err, firewall.ErrDisabled):
+		return nil
 	}
-	return fail(err.Error(), c.In(words.FirewallRetry))
-}
-
-func stoppedFailure(c *console, e *firewall.StoppedError) error {
-	f := &failure{code: exitFailed, text: c.In(words.FirewallStopped)}
-	if len(e.Closes) > 0 {
-		f.details = []string{c.In(words.FirewallWouldShut, portList(e.Closes))}
-	}
-	f.hints = []string{c.In(words.FirewallStart), c.In(words.FirewallUseTables)}
-	return f
-}
-
-func halfwayFailure(c *console, e *firewall.HalfwayError) error {
-	f := &failure{code: exitFailed, text: c.In(words.FirewallHalfway, e.Err, e.Undo), hints: []string{c.In(words.FirewallRetry)}}
-	for _, change := range e.Stands {
-		f.details = append(f.details, c.In(words.FirewallStands, changeLine(c, change)))
-	}
-	return f
+	return []string{c.In(words.FirewallRetry)}
 }
 
 // asks reports whether there is somebody to ask: both ends are a terminal.

@@ -1,11 +1,11 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"strings"
 	"time"
 
+	"github.com/lqproxy/lqproxy/cmd/internal/daemon"
 	"github.com/lqproxy/lqproxy/cmd/internal/words"
 	"github.com/lqproxy/lqproxy/firewall"
 	"github.com/spf13/cobra"
@@ -104,7 +104,7 @@ func (f *applyFlags) apply(c *console, cmd *cobra.Command) error {
 		c.Say(words.FirewallNothingNow)
 		return nil
 	}
-	return f.carryOut(cmd.Context(), c, cmd, m)
+	return f.carryOut(c, cmd, m, cfg.StateDir)
 }
 
 // leftovers returns what could be removed, and is not asked for.
@@ -143,11 +143,12 @@ func (f *applyFlags) agreed(c *console, cmd *cobra.Command, rest []firewall.Find
 	return c.confirmed(c.In(words.FirewallAsk)), nil
 }
 
-func (f *applyFlags) carryOut(ctx context.Context, c *console, cmd *cobra.Command, m *firewall.Manager) error {
-	done, err := m.Apply(ctx, f.consent)
+func (f *applyFlags) carryOut(c *console, cmd *cobra.Command, m *firewall.Manager, stateDir string) error {
+	done, err := m.Apply(cmd.Context(), f.consent)
 	if err != nil {
 		return firewallFailure(c, cmd, err)
 	}
+	reportFirewall(cmd.Context(), c, stateDir, syslogAddress{}, daemon.Order{Action: daemon.FirewallApply, Changed: changesMade(done)})
 	printForeign(c, done.Findings)
 	return f.end(c, done)
 }

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"strconv"
-	"strings"
-
 	"github.com/lqproxy/lqproxy/cmd/internal/words"
 	"github.com/lqproxy/lqproxy/firewall"
 )
@@ -52,14 +49,6 @@ func printForeign(c *console, findings []firewall.Finding) {
 			}
 		}
 	}
-}
-
-func portList(ports []uint16) string {
-	texts := make([]string, len(ports))
-	for i, p := range ports {
-		texts[i] = strconv.Itoa(int(p))
-	}
-	return strings.Join(texts, ", ")
 }
 
 // A firewallDocument is what plan --json and status --json print.

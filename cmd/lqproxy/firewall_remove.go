@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 
+	"github.com/lqproxy/lqproxy/cmd/internal/daemon"
 	"github.com/lqproxy/lqproxy/cmd/internal/words"
 	"github.com/lqproxy/lqproxy/firewall"
 	"github.com/spf13/cobra"
@@ -27,21 +28,29 @@ func newFirewallRemove(c *console) *cobra.Command {
 				c.Say(words.FirewallNothingNow)
 				return nil
 			}
-			m := firewall.NewManager(firewall.Options{Instance: s.instance, Folders: firewall.DefaultFolders})
-			err := m.Remove(cmd.Context(), restore)
-			if errors.Is(err, firewall.ErrNotManaged) {
-				c.Say(words.FirewallGone)
-				return nil
-			}
-			if err != nil {
-				return firewallFailure(c, cmd, err)
-			}
-			c.Say(words.FirewallRemoved)
-			return nil
+			return removeFirewall(c, cmd, s, restore)
 		},
 	}
 	cmd.Flags().StringVarP(&s.instance, "instance", "i", "", c.In(words.FlagInstance))
 	cmd.Flags().BoolVar(&yes, "yes", false, c.In(words.FlagYes))
 	cmd.Flags().BoolVar(&restore, "restore", false, c.In(words.FlagRestore))
 	return cmd
+}
+
+// removeFirewall takes our rules away and has it recorded.
+func removeFirewall(c *console, cmd *cobra.Command, s settings, restore bool) error {
+	record, _, _ := firewall.Applied(s.instance, firewall.DefaultFolders) // Remove says what is wrong with it
+	m := firewall.NewManager(firewall.Options{Instance: s.instance, Folders: firewall.DefaultFolders})
+	err := m.Remove(cmd.Context(), restore)
+	if errors.Is(err, firewall.ErrNotManaged) {
+		c.Say(words.FirewallGone)
+		return nil
+	}
+	if err != nil {
+		return firewallFailure(c, cmd, err)
+	}
+	reportFirewall(cmd.Context(), c, stateDirOf(s), syslogAddress{},
+		daemon.Order{Action: daemon.FirewallRemove, Changed: admissionsOf(record.Policy)})
+	c.Say(words.FirewallRemoved)
+	return nil
 }

@@ -36,7 +36,7 @@ func newFirewallWatch(c *console) *cobra.Command {
 				ctx, end = context.WithTimeout(ctx, long)
 				defer end()
 			}
-			c.Note(words.WatchBegins, portList(policy.Ports()))
+			c.Note(words.WatchBegins, words.PortList(policy.Ports()))
 			knocks, err := firewall.Watch(ctx, policy, func(k firewall.Knock) { knockLine(c, k) })
 			if err != nil {
 				return firewallFailure(c, cmd, err)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/lqproxy/lqproxy/cmd/internal/daemon"
 	"github.com/lqproxy/lqproxy/cmd/internal/words"
+	"github.com/lqproxy/lqproxy/firewall"
 	"github.com/spf13/cobra"
 )
 
@@ -48,7 +49,8 @@ func serve(ctx context.Context, c *console, s settings) error {
 	var d *daemon.Daemon
 	d, err = daemon.New(daemon.Options{
 		Config: cfg, File: s.path(), Instance: s.instance, Build: build(),
-		Stdout: c.stdout, Stderr: c.stderr,
+		FirewallState: firewall.DefaultFolders.State(s.instance),
+		Stdout:        c.stdout, Stderr: c.stderr,
 		OnReady: func() {
 			c.Note(words.ServeReady, strings.Join(d.Addresses(), ", "), d.Status().Target, urls(d.AdminAddresses()))
 		},

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/lqproxy/lqproxy/cmd/internal/words"
 	"github.com/lqproxy/lqproxy/proxy"
 	"github.com/lqproxy/lqproxy/proxy/allow"
 	"github.com/lqproxy/lqproxy/proxy/upstream"
@@ -43,6 +44,9 @@ func status() Status {
 		},
 		Traffic: Traffic{Exchanges: 12345, Failures: map[string]int64{"dial": 7}, Limits: []Limit{{"queue", 1, 4096}}},
 		Reload:  Reload{At: at, Error: "allow.sources: must name at least one"},
+		Firewall: &Firewall{
+			Backend: "iptables", Checked: at, Problems: []string{"+ admit 49.4.80.61 → 8864/tcp"}, Pending: "-10.0.0.0/8",
+		},
 	}
 }
 
@@ -132,7 +136,7 @@ func TestPageShowsTroubleAndNothingForeign(t *testing.T) {
 	page := w.Body.String()
 	for _, want := range []string{
 		"dialing upstream: refused", "dial 7", "12345", "192.0.2.1", "1 of 4096", "must name at least one",
-		"not yet accepted", "fpy-production", "/etc/lqproxy/&lt;b&gt;.toml", `class="alarm"`,
+		"not yet accepted", "fpy-production", "iptables, out of step", "-10.0.0.0/8", "/etc/lqproxy/&lt;b&gt;.toml", `class="alarm"`,
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q", want)
@@ -145,6 +149,35 @@ func TestPageShowsTroubleAndNothingForeign(t *testing.T) {
 	}
 	if got := w.Header().Get("Content-Security-Policy"); !strings.Contains(got, "default-src 'none'") {
 		t.Errorf("Content-Security-Policy = %q, want nothing loaded", got)
+	}
+}
+
+func TestPageShowsTheFirewall(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	when := clock(at)
+	for _, tt := range []struct {
+		firewall *Firewall
+		lang     words.Lang
+		want     []row
+	}{
+		{nil, words.English, nil},
+		{&Firewall{"firewalld", true, at, nil, ""}, words.English, []row{{"firewall", "firewalld, in step (checked " + when + ")", false}}},
+		{&Firewall{"firewalld", true, at, nil, ""}, words.Chinese, []row{{"防火墙", "firewalld，一致（检查于 " + when + "）", false}}},
+		{
+			&Firewall{"iptables", false, at, []string{"a", "b"}, ""}, words.English,
+			[]row{{"firewall", "iptables, out of step (checked " + when + "): a; b", true}},
+		},
+		{
+			&Firewall{"iptables", true, at, nil, "+52.83.1.1"}, words.Chinese,
+			[]row{{"防火墙", "iptables，一致（检查于 " + when + "）；尚未执行：+52.83.1.1（lqproxy firewall apply）", true}},
+		},
+	} {
+		b := newSection(words.PageCallers, tt.lang)
+		b.firewall(tt.firewall)
+		if diff := cmp.Diff(tt.want, b.Rows, cmp.AllowUnexported(row{})); diff != "" {
+			t.Errorf("rows of %+v (-want +got):\n%s", tt.firewall, diff)
+		}
 	}
 }
 

@@ -163,7 +163,23 @@ func callerSection(s Status, l words.Lang) section {
 	if len(s.Sources.Presets) > 0 {
 		out.add(words.PageSources, words.PagePresets.In(l, strings.Join(s.Sources.Presets, ", ")))
 	}
+	out.firewall(s.Firewall)
 	return out.section
+}
+
+// firewall adds the line of the firewall, if anything is known of it.
+func (b *builder) firewall(f *Firewall) {
+	if f == nil {
+		return
+	}
+	text := words.PageInStep.In(b.lang, f.Backend, clock(f.Checked))
+	if !f.InSync {
+		text = words.PageOutOfStep.In(b.lang, f.Backend, clock(f.Checked), strings.Join(f.Problems, "; "))
+	}
+	if f.Pending != "" {
+		text += words.PagePending.In(b.lang, f.Pending)
+	}
+	b.row(words.PageFirewall, text, !f.InSync || f.Pending != "")
 }
 
 func programSection(s Status, l words.Lang) section {

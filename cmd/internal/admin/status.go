@@ -40,6 +40,7 @@ type Status struct {
 	Upstream upstream.Status `json:"upstream"`
 	Traffic  Traffic         `json:"traffic"`
 	Reload   Reload          `json:"reload"`
+	Firewall *Firewall       `json:"firewall,omitempty"` // nil: nothing was applied, or it is not known
 }
 
 // Listen says where callers connect.
@@ -70,6 +71,15 @@ type Limit struct {
 	Name     string `json:"name"` // connections, exchanges or queue
 	Current  int64  `json:"current"`
 	Capacity int64  `json:"capacity"`
+}
+
+// A Firewall says whether the host's firewall is as it was applied last.
+type Firewall struct {
+	Backend  string    `json:"backend"` // firewalld or iptables
+	InSync   bool      `json:"in_sync"`
+	Checked  time.Time `json:"checked"`
+	Problems []string  `json:"problems"`          // in English
+	Pending  string    `json:"pending,omitempty"` // what an apply would change: "+52.83.1.1 -10.0.0.0/8"
 }
 
 // Reload says how the last change of the configuration went; the start counts.

@@ -37,13 +37,18 @@ type Action string
 const (
 	TrustAccept Action = "trust_accept" // a recorded key is one that is expected
 	TrustForget Action = "trust_forget" // a key leaves the record
+
+	// What root did beside the daemon, which keeps the record of it.
+	FirewallApply  Action = "firewall_apply"
+	FirewallRemove Action = "firewall_remove"
 )
 
 // An Order is what a command asks of the running daemon.
 type Order struct {
-	Action Action       `json:"action"`
-	Pin    upstream.Pin `json:"pin"` // of the key, for the actions of trust
-	Caller Caller       `json:"caller"`
+	Action  Action       `json:"action"`
+	Pin     upstream.Pin `json:"pin,omitzero"`      // of the key, for the actions of trust
+	Changed string       `json:"changed,omitempty"` // for the actions of the firewall; at most 12 KiB
+	Caller  Caller       `json:"caller"`
 }
 
 // A Caller is the person behind an order, as far as the command can tell.
@@ -203,18 +208,12 @@ func (d *Daemon) carryOut(o Order, uid int) Outcome {
 		changed, err = "accepted: false -> true", d.known.Accept(o.Pin)
 	case TrustForget:
 		changed, err = "recorded: true -> false", d.known.Forget(o.Pin)
+	case FirewallApply, FirewallRemove: // it is done
+		changed = o.Changed
 	default:
 		return Outcome{Problem: ProblemUnknown, Error: fmt.Sprintf("no action is called %q", o.Action)}
 	}
-	fields := []zap.Field{
-		zap.String(logging.KeyEvent, eventAdminAction),
-		zap.String(keyAction, string(o.Action)),
-		zap.Stringer(keyPin, o.Pin),
-		zap.String(keyLogin, o.Caller.Login),
-		zap.String(keySudoUser, o.Caller.SudoUser),
-		zap.String(keyTerminal, o.Caller.Terminal),
-		zap.Int(keyUID, uid),
-	}
+	fields := o.fields(uid)
 	switch {
 	case err == nil:
 		d.log.Info("admin action", append(fields, zap.String(keyChanged, changed))...)
@@ -225,6 +224,19 @@ func (d *Daemon) carryOut(o Order, uid int) Outcome {
 	}
 	d.log.Error("admin action failed", append(fields, zap.Error(err))...)
 	return Outcome{ProblemFailed, err.Error()}
+}
+
+// fields are those of the line about o, which the user uid gave.
+func (o Order) fields(uid int) []zap.Field {
+	fields := []zap.Field{zap.String(logging.KeyEvent, eventAdminAction), zap.String(keyAction, string(o.Action))}
+	if o.Pin != (upstream.Pin{}) {
+		fields = append(fields, zap.Stringer(keyPin, o.Pin))
+	}
+	return append(fields,
+		zap.String(keyLogin, o.Caller.Login),
+		zap.String(keySudoUser, o.Caller.SudoUser),
+		zap.String(keyTerminal, o.Caller.Terminal),
+		zap.Int(keyUID, uid))
 }
 
 // Keys and the event of orders.

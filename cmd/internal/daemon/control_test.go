@@ -52,13 +52,13 @@ func TestTrustThroughTheSocket(t *testing.T) {
 	}
 
 	caller := Caller{Login: "li", SudoUser: "wang", Terminal: "pts/3"}
-	if o, err := Send(t.Context(), i.dir, Order{TrustAccept, second, caller}); o != (Outcome{}) || err != nil {
+	if o, err := Send(t.Context(), i.dir, Order{Action: TrustAccept, Pin: second, Caller: caller}); o != (Outcome{}) || err != nil {
 		t.Fatalf("Send(accept) = %+v, %v, want success", o, err)
 	}
 	if k := i.awaitKey(t, second); !k.Accepted {
 		t.Errorf("key %v is not accepted", k)
 	}
-	if o, err := Send(t.Context(), i.dir, Order{TrustForget, first, caller}); o != (Outcome{}) || err != nil {
+	if o, err := Send(t.Context(), i.dir, Order{Action: TrustForget, Pin: first, Caller: caller}); o != (Outcome{}) || err != nil {
 		t.Errorf("Send(forget) = %+v, %v, want success", o, err)
 	}
 	record, err := upstream.OpenKnownKeys(RecordFile(i.dir))
@@ -71,6 +71,29 @@ func TestTrustThroughTheSocket(t *testing.T) {
 		`"action": "trust_forget"`,
 		`"changed": "recorded: true -> false"`,
 	} {
+		if log := i.stderr.String(); !strings.Contains(log, want) {
+			t.Errorf("log has no %s:\n%s", want, log)
+		}
+	}
+}
+
+// What root did to the firewall is only recorded.
+func TestReportsOfTheFirewall(t *testing.T) {
+	t.Parallel()
+	i := newInstance(t, `allow.sources = ["127.0.0.1"]`)
+	i.run(t)
+	for _, action := range []Action{FirewallApply, FirewallRemove} {
+		order := Order{Action: action, Changed: "+ admit 49.4.80.61 → 8864/tcp", Caller: Caller{"root", "wang", "pts/3"}}
+		if o, err := Send(t.Context(), i.dir, order); o != (Outcome{}) || err != nil {
+			t.Errorf("Send(%+v) = %+v, %v, want success", order, o, err)
+		}
+	}
+	if err := i.stop(); err != nil {
+		t.Fatal(err)
+	}
+	for _, action := range []Action{FirewallApply, FirewallRemove} {
+		want := `"event": "admin_action", "action": "` + string(action) + `", "login": "root", "sudo_user": "wang", "terminal": "pts/3", "uid": ` +
+			strconv.Itoa(os.Getuid()) + `, "changed": "+ admit 49.4.80.61 → 8864/tcp"`
 		if log := i.stderr.String(); !strings.Contains(log, want) {
 			t.Errorf("log has no %s:\n%s", want, log)
 		}

@@ -32,6 +32,8 @@ type Options struct {
 	Instance string // "" is the one without a name
 	Build    admin.Build
 
+	FirewallState string // file of the firewall's state, see firewall.Folders; "": the firewall is nobody's concern
+
 	Stdout, Stderr io.Writer // of the logs; see logging.Options
 
 	// OnReady, if set, is called once all listeners are served; OnStopping
@@ -51,6 +53,7 @@ type Daemon struct {
 	known    *upstream.KnownKeys
 	server   *proxy.Server
 	admin    *admin.Server
+	firewall *firewallView
 
 	callers []*net.TCPListener
 	admins  []net.Listener
@@ -97,6 +100,9 @@ func New(o Options) (_ *Daemon, err error) {
 func (d *Daemon) assemble() error {
 	d.known = d.openRecord()
 	d.background = probe.NewBackground(d.metrics.probe, d.logs.Error.Named("probe"))
+	d.firewall = &firewallView{
+		file: d.o.FirewallState, instance: d.o.Instance, inSync: d.metrics.firewall, log: d.logs.Error.Named("firewall"),
+	}
 	first, err := d.build(d.o.Config, nil)
 	if err != nil {
 		return err
@@ -218,7 +224,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		return d.obey(ctx, orders)
 	}}, task{"control", d.takeOrders()})
 	background := begin(ctx, fail, task{"upstream", d.upstreams.run}, task{"certificate", d.certificates.run},
-		task{"probe", d.probes.run})
+		task{"probe", d.probes.run}, task{"firewall", d.firewall.run})
 	admins := begin(ctx, fail, task{"admin", func(ctx context.Context) error {
 		return d.admin.Serve(ctx, d.admins...)
 	}})
@@ -259,6 +265,7 @@ func (d *Daemon) ready() {
 	for _, ln := range d.callers {
 		warnIfAbsent(d.log, ln)
 	}
+	d.warnIfPending()
 	if d.o.OnReady != nil {
 		d.o.OnReady()
 	}

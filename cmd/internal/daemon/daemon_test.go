@@ -95,6 +95,13 @@ log.access_file = "off"
 upstream.address = "$PLATFORM"
 listen.addresses = ["$LISTEN"]
 `)
+	i.open(t, more)
+	return i
+}
+
+// open builds the daemon of i.
+func (i *instance) open(t *testing.T, more string) {
+	t.Helper()
 	i.write(t, more)
 	c, err := configs.Load(i.file)
 	if err != nil {
@@ -102,12 +109,12 @@ listen.addresses = ["$LISTEN"]
 	}
 	i.Daemon, err = New(Options{
 		Config: c, File: i.file, Build: admin.Build{Version: "1.2.3"},
-		Stdout: io.Discard, Stderr: i.stderr,
+		FirewallState: filepath.Join(i.dir, firewallName),
+		Stdout:        io.Discard, Stderr: i.stderr,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return i
 }
 
 func (i *instance) write(t *testing.T, more string) {

@@ -6,7 +6,8 @@
 //
 //  1. the logs;
 //  2. the orders of others: SIGHUP, SIGUSR1 and the control socket;
-//  3. the upstream, the listener's certificate and the background probe;
+//  3. the upstream, the listener's certificate, the background probe and the
+//     look at the firewall's state;
 //  4. the admin listener;
 //  5. the acceptance of callers.
 //

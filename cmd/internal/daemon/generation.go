@@ -70,6 +70,7 @@ func (d *Daemon) enforce(g *generation) {
 	if old == nil || !sameProbe(old.config, g.config) {
 		d.probeWith(g.config)
 	}
+	d.remember(g.config)
 }
 
 // runCertificate is there also without a certificate, so that it can take the

@@ -20,6 +20,7 @@ type metrics struct {
 
 	reloadOK, reloadedAt prometheus.Gauge
 	logFailures          *prometheus.CounterVec
+	firewall             *prometheus.GaugeVec // by backend; empty while nothing is known
 }
 
 // newMetrics returns a registry with everything that lqproxy measures.
@@ -48,11 +49,15 @@ func newMetrics(b admin.Build) (*prometheus.Registry, *metrics) {
 			Name: "lqproxy_log_write_failures_total",
 			Help: "Failed attempts to write a log, and lines dropped, by log.",
 		}, []string{"file"}),
+		firewall: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "lqproxy_firewall_in_sync",
+			Help: "Whether the host's firewall admits exactly the sources that were applied; absent while nothing was.",
+		}, []string{"backend"}),
 	}
 	for _, output := range logging.Outputs() {
 		m.logFailures.WithLabelValues(output)
 	}
-	reg.MustRegister(m.reloadOK, m.reloadedAt, m.logFailures)
+	reg.MustRegister(m.reloadOK, m.reloadedAt, m.logFailures, m.firewall)
 	return reg, m
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/lqproxy/lqproxy/firewall"
 )
 
 var update = flag.Bool("update", false, "write testdata/metrics.golden anew")
@@ -18,6 +19,7 @@ var update = flag.Bool("update", false, "write testdata/metrics.golden anew")
 func TestMetricsGolden(t *testing.T) {
 	const golden = "testdata/metrics.golden"
 	i := newInstance(t, admitted)
+	writeFirewall(t, i.o.FirewallState, firewall.Sync{Backend: firewall.IPTables, InSync: true, Checked: time.Now()})
 	i.run(t)
 	if status, body := i.call(t); status != 200 {
 		t.Fatalf("call = %d %s, want 200", status, body)

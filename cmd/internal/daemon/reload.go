@@ -32,6 +32,7 @@ func (d *Daemon) Reload() error {
 	if !d.server.Ready() {
 		return errStopping
 	}
+	before := d.current.Load().config.FirewallPolicy()
 	changed, err := d.reload()
 	d.settle(err)
 	if err != nil {
@@ -40,6 +41,9 @@ func (d *Daemon) Reload() error {
 		return err
 	}
 	d.log.Info("reloaded", zap.String(logging.KeyEvent, eventReloaded), zap.String(keyFile, d.o.File), zap.Bool(keyChanged, changed))
+	if !before.Equal(d.current.Load().config.FirewallPolicy()) {
+		d.warnIfPending()
+	}
 	return nil
 }
 

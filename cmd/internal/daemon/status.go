@@ -29,6 +29,7 @@ func (d *Daemon) Status() admin.Status {
 		Upstream: g.upstream.Status(),
 		Traffic:  traffic,
 		Reload:   d.lastReload(),
+		Firewall: d.firewallStatus(g),
 	}
 }
 

@@ -1,6 +1,8 @@
 package words
 
 import (
+	"errors"
+	"strconv"
 	"strings"
 
 	"github.com/lqproxy/lqproxy/firewall"
@@ -55,25 +57,27 @@ var (
 	FirewallOtherFlag = Text{"%s does not go with --heal", "%s 不能与 --heal 同用"}
 	FirewallLeftovers = Text{"--adopt takes over old accept rules, --close-open-port closes the open port", "--adopt 接管原有放行规则，--close-open-port 关闭对所有人开放的端口"}
 
-	FirewallRoot      = Text{"the firewall is root's: run this as root", "操作防火墙需要 root 权限"}
-	FirewallNoBackend = Text{"no firewall found: firewalld does not run and there is no iptables", "未找到防火墙：firewalld 未运行，也没有 iptables"}
-	FirewallInstall   = Text{"start firewalld or install iptables; or set [firewall] backend = \"none\" and admit the sources by other means", "启动 firewalld 或安装 iptables；或设 [firewall] backend = \"none\" 并用其他方式放行"}
-	FirewallStopped   = Text{"firewalld is installed but does not run; nothing was changed", "firewalld 已安装但未运行，未做任何改动"}
-	FirewallWouldShut = Text{"starting it would close these ports, at which programs listen: %s", "启动它将关闭以下正在监听的端口：%s"}
-	FirewallStart     = Text{"either open what is needed and start it: firewall-offline-cmd --add-port=PORT/tcp; systemctl enable --now firewalld", "方法一：先放行所需端口再启动：firewall-offline-cmd --add-port=端口/tcp; systemctl enable --now firewalld"}
-	FirewallUseTables = Text{"or do without it: [firewall] backend = \"iptables\"", "方法二：不用它，设 [firewall] backend = \"iptables\""}
-	FirewallNoBus     = Text{"firewalld cannot be asked: there is no D-Bus system bus (%v)", "无法访问 firewalld：没有 D-Bus 系统总线（%v）"}
-	FirewallZone      = Text{"firewalld has no zone %q", "firewalld 没有区域 %q"}
-	FirewallZones     = Text{"correct [firewall] zones; firewalld has: %s", "请修改 [firewall] zones；现有区域：%s"}
-	FirewallUnknown   = Text{"there is no firewall backend %q", "没有防火墙后端 %q"}
-	FirewallBackends  = Text{"[firewall] backend is auto, firewalld, iptables or none", "[firewall] backend 可为 auto、firewalld、iptables、none"}
-	FirewallEmpty     = Text{"the policy admits nobody from outside this machine: applying it would close the port to all", "没有放行任何外部来源：执行将对所有人关闭端口"}
-	FirewallEmptyHint = Text{"name the callers in [allow]; \"lqproxy firewall remove\" takes the rules away", "请在 [allow] 中填写来源；要撤销规则请用 lqproxy firewall remove"}
-	FirewallUndone    = Text{"%v; what was done is undone, the host is as before", "%v；已全部撤回，本机与之前一致"}
-	FirewallHalfway   = Text{"%v; undoing it failed too: %v", "%v；撤回也失败：%v"}
-	FirewallStands    = Text{"this stands: %s", "目前已生效：%s"}
-	FirewallRetry     = Text{"\"lqproxy firewall plan\" shows what is missing; apply again", "用 lqproxy firewall plan 查看差异，再次执行 apply"}
-	FirewallNotThere  = Text{"nothing was applied yet: lqproxy firewall apply", "尚未执行过：请先运行 lqproxy firewall apply"}
+	FirewallRoot       = Text{"the firewall is root's: run this as root", "操作防火墙需要 root 权限"}
+	FirewallNoBackend  = Text{"no firewall found: firewalld does not run and there is no iptables", "未找到防火墙：firewalld 未运行，也没有 iptables"}
+	FirewallInstall    = Text{"start firewalld or install iptables; or set [firewall] backend = \"none\" and admit the sources by other means", "启动 firewalld 或安装 iptables；或设 [firewall] backend = \"none\" 并用其他方式放行"}
+	FirewallStopped    = Text{"firewalld is installed but does not run; nothing was changed", "firewalld 已安装但未运行，未做任何改动"}
+	FirewallWouldShut  = Text{"starting it would close these ports, at which programs listen: %s", "启动它将关闭以下正在监听的端口：%s"}
+	FirewallStart      = Text{"either open what is needed and start it: firewall-offline-cmd --add-port=PORT/tcp; systemctl enable --now firewalld", "方法一：先放行所需端口再启动：firewall-offline-cmd --add-port=端口/tcp; systemctl enable --now firewalld"}
+	FirewallUseTables  = Text{"or do without it: [firewall] backend = \"iptables\"", "方法二：不用它，设 [firewall] backend = \"iptables\""}
+	FirewallNoBus      = Text{"firewalld cannot be asked: there is no D-Bus system bus (%v)", "无法访问 firewalld：没有 D-Bus 系统总线（%v）"}
+	FirewallZone       = Text{"firewalld has no zone %q", "firewalld 没有区域 %q"}
+	FirewallZones      = Text{"correct [firewall] zones; firewalld has: %s", "请修改 [firewall] zones；现有区域：%s"}
+	FirewallUnknown    = Text{"there is no firewall backend %q", "没有防火墙后端 %q"}
+	FirewallBackends   = Text{"[firewall] backend is auto, firewalld, iptables or none", "[firewall] backend 可为 auto、firewalld、iptables、none"}
+	FirewallEmpty      = Text{"the policy admits nobody from outside this machine: applying it would close the port to all", "没有放行任何外部来源：执行将对所有人关闭端口"}
+	FirewallEmptyHint  = Text{"name the callers in [allow]; \"lqproxy firewall remove\" takes the rules away", "请在 [allow] 中填写来源；要撤销规则请用 lqproxy firewall remove"}
+	FirewallUndone     = Text{"%v; what was done is undone, the host is as before", "%v；已全部撤回，本机与之前一致"}
+	FirewallHalfway    = Text{"%v; undoing it failed too: %v", "%v；撤回也失败：%v"}
+	FirewallStepFailed = Text{"step %d/%d (%v) failed: %v", "第 %d/%d 步（%v）失败：%v"}
+	FirewallMissing    = Text{"firewalld is not installed", "未安装 firewalld"}
+	FirewallStands     = Text{"this stands: %s", "目前已生效：%s"}
+	FirewallRetry      = Text{"\"lqproxy firewall plan\" shows what is missing; apply again", "用 lqproxy firewall plan 查看差异，再次执行 apply"}
+	FirewallNotThere   = Text{"nothing was applied yet: lqproxy firewall apply", "尚未执行过：请先运行 lqproxy firewall apply"}
 
 	WatchBegins   = Text{"watching ports %s; Ctrl-C ends it", "正在观察端口 %s；按 Ctrl-C 结束"}
 	WatchAdmitted = Text{"admitted", "放行"}
@@ -117,6 +121,64 @@ var stepTexts = map[firewall.Verb]Text{
 	firewall.PlaceJump:   {"make the jump to %[2]s (%[1]s) the first rule of INPUT: %[3]s", "将跳转到 %[2]s（%[1]s）的规则置于 INPUT 首位：%[3]s"},
 	firewall.RemoveJumps: {"remove the jump to %[2]s (%[1]s)", "移除跳转到 %[2]s（%[1]s）的规则"},
 	firewall.RemoveChain: {"remove chain %[2]s (%[1]s)", "移除链 %[2]s（%[1]s）"},
+}
+
+// PortList is ports, separated by commas.
+func PortList(ports []uint16) string {
+	texts := make([]string, len(ports))
+	for i, p := range ports {
+		texts[i] = strconv.Itoa(int(p))
+	}
+	return strings.Join(texts, ", ")
+}
+
+// FirewallError says what went wrong, in one line. What the host itself said
+// stays as it is.
+func FirewallError(l Lang, err error) string {
+	if e, ok := errors.AsType[*firewall.StoppedError](err); ok {
+		if len(e.Closes) == 0 {
+			return FirewallStopped.In(l)
+		}
+		return FirewallStopped.In(l) + "; " + FirewallWouldShut.In(l, PortList(e.Closes))
+	}
+	if e, ok := errors.AsType[*firewall.HalfwayError](err); ok {
+		return FirewallHalfway.In(l, FirewallError(l, e.Err), FirewallError(l, e.Undo))
+	}
+	if e, ok := errors.AsType[*firewall.UndoneError](err); ok {
+		return FirewallUndone.In(l, FirewallError(l, e.Err))
+	}
+	if e, ok := errors.AsType[*firewall.StepError](err); ok {
+		text := FirewallStepFailed.In(l, e.Number, e.Of, e.Step, e.Err)
+		return strings.Replace(err.Error(), e.Error(), text, 1) // why it was interrupted stays
+	}
+	if e, ok := errors.AsType[*firewall.ZoneError](err); ok {
+		return FirewallZone.In(l, e.Zone)
+	}
+	if e, ok := errors.AsType[*firewall.UnknownBackendError](err); ok {
+		return FirewallUnknown.In(l, string(e.Name))
+	}
+	if errors.Is(err, firewall.ErrNoBus) {
+		return FirewallNoBus.In(l, strings.TrimPrefix(err.Error(), firewall.ErrNoBus.Error()+": "))
+	}
+	for _, s := range firewallErrors {
+		if errors.Is(err, s.err) {
+			return s.text.In(l)
+		}
+	}
+	return err.Error()
+}
+
+// firewallErrors are the errors without parameters.
+var firewallErrors = []struct {
+	err  error
+	text Text
+}{
+	{firewall.ErrNotRoot, FirewallRoot},
+	{firewall.ErrNoBackend, FirewallNoBackend},
+	{firewall.ErrNoFirewalld, FirewallMissing},
+	{firewall.ErrDisabled, FirewallKeepsOut},
+	{firewall.ErrEmptyPolicy, FirewallEmpty},
+	{firewall.ErrNotManaged, FirewallNotThere},
 }
 
 // FirewallStep says what s does beside admitting sources.

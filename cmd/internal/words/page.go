@@ -23,6 +23,11 @@ var (
 	PagePrefixes = Text{"prefixes: %d", "地址段 %d 个"}
 	PagePresets  = Text{"presets: %s", "预置名单：%s"}
 
+	PageFirewall  = Text{"firewall", "防火墙"}
+	PageInStep    = Text{"%s, in step (checked %s)", "%s，一致（检查于 %s）"}
+	PageOutOfStep = Text{"%s, out of step (checked %s): %s", "%s，不一致（检查于 %s）：%s"}
+	PagePending   = Text{"; not yet applied: %s (lqproxy firewall apply)", "；尚未执行：%s（lqproxy firewall apply）"}
+
 	PageUpstream    = Text{"Upstream", "上游（乐企）"}
 	PageHost        = Text{"host", "主机"}
 	PageConnect     = Text{"last connect", "最近一次连接"}
