@@ -138,7 +138,8 @@ func TestFirewallFailuresAreInTheLanguage(t *testing.T) {
 	}{
 		{
 			&firewall.StoppedError{Closes: []uint16{22, 2024}}, "firewalld 已安装但未运行，未做任何改动; 启动它将关闭以下正在监听的端口：22, 2024",
-			[]string{"firewalld 已安装但未运行，未做任何改动", "启动它将关闭以下正在监听的端口：22, 2024"}, 2,
+			[]string{"firewalld 已安装但未运行，未做任何改动", "启动它将关闭以下正在监听的端口：22, 2024"},
+			2,
 		},
 		{&firewall.StoppedError{}, "firewalld 已安装但未运行，未做任何改动", nil, 2},
 		{firewall.ErrNoBackend, "未找到防火墙：firewalld 未运行，也没有 iptables", nil, 1},
