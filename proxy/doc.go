@@ -19,7 +19,7 @@
 //  6. Connect (package upstream): a live connection of the pool, or a new one.
 //  7. Send head and body, together in one write where they fit (outlet.go);
 //     the rest of a long body on a goroutine of its own (sending.go).
-//  8. Receive the answer's head, pass it on, stream the body (exchange.go).
+//  8. Receive the answer's head, pass it on, stream the body (receiving.go).
 //  9. Finish: the upstream's connection goes back or is closed, metrics,
 //     notices and one log line (log.go).
 //
