@@ -72,12 +72,8 @@ func localAddresses() []netip.Addr {
 func foreignTables(ctx context.Context, p Policy, run runner, onIPTables bool) []Finding {
 	var all []Finding
 	for _, f := range []Family{IPv4, IPv6} {
-		command, ok := iptablesCommand(f)
-		if !ok || f == IPv6 && !hasIPv6() {
-			continue
-		}
-		ipt, err := iptables.New(iptables.IPFamily(protocolOf(f)), iptables.Path(command), iptables.Timeout(lockWait))
-		if err != nil {
+		ipt, command, err := openTables(f)
+		if err != nil || ipt == nil {
 			continue
 		}
 		all = append(all, redirects(ipt, p, command)...)

@@ -45,18 +45,31 @@ func newIPTables(scope Scope) (*iptablesBackend, error) {
 	}
 	b := &iptablesBackend{scope: scope, run: runHost}
 	for _, f := range []Family{IPv4, IPv6} {
-		command, ok := iptablesCommand(f)
-		if !ok || f == IPv6 && !hasIPv6() {
-			continue
-		}
-		ipt, err := iptables.New(iptables.IPFamily(protocolOf(f)), iptables.Path(command), iptables.Timeout(lockWait))
+		ipt, command, err := openTables(f)
 		if err != nil {
-			return nil, fmt.Errorf("opening %s: %w", command, err)
+			return nil, err
+		}
+		if ipt == nil {
+			continue
 		}
 		restore := filepath.Join(filepath.Dir(command), filepath.Base(command)+"-restore")
 		b.tables = append(b.tables, familyTable{f, ipt, restore})
 	}
 	return b, nil
+}
+
+// openTables opens the tables of a family with the command that it returns too.
+// They are nil on a host that does not have the family.
+func openTables(f Family) (ipt *iptables.IPTables, command string, err error) {
+	command, ok := iptablesCommand(f)
+	if !ok || f == IPv6 && !hasIPv6() {
+		return nil, "", nil
+	}
+	ipt, err = iptables.New(iptables.IPFamily(protocolOf(f)), iptables.Path(command), iptables.Timeout(lockWait))
+	if err != nil {
+		return nil, "", fmt.Errorf("opening %s: %w", command, err)
+	}
+	return ipt, command, nil
 }
 
 func protocolOf(f Family) iptables.Protocol {
