@@ -4,6 +4,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS := -s -w -X main.version=$(VERSION)
 RACE := $(shell command -v gcc >/dev/null && echo -race)
 FUZZTIME ?= 30s
+SOAK ?= 5m
 
 .PHONY: help
 help: ## list the targets
@@ -48,8 +49,9 @@ fuzz: ## every fuzz test for FUZZTIME (30s, or 300x runs) each
 	@.ci/fuzz $(FUZZTIME)
 
 .PHONY: soak
-soak: ## a minute of all faults at once, and the long forms of the others
+soak: ## a minute of all faults at once, five of all changes to a running proxy (SOAK=5m)
 	go test $(RACE) ./proxy -run TestFault -soak=1m -timeout 30m -v
+	go test ./cmd/lqproxy -run TestLive -soak=$(SOAK) -timeout 60m -v
 
 .PHONY: bench
 bench: ## lqproxy beside nginx and HAProxy on this machine (BENCH=-quick)

@@ -19,6 +19,7 @@ func (r *reader) check(c *Config) {
 	r.checkAddresses(c)
 	r.checkAdmin(c)
 	r.checkCertificate(&c.Listen)
+	r.checkACME(&c.Listen)
 	r.checkUpstream(&c.Upstream)
 	r.checkIdentity(c)
 	r.checkVersions(&c.Upstream.TLS)
@@ -93,7 +94,7 @@ func covers(p netip.Prefix) func(netip.Prefix) bool {
 func (r *reader) checkAddresses(c *Config) {
 	r.checkNotEmpty("listen.addresses", len(c.Listen.Addresses))
 	r.checkNotEmpty("admin.addresses", len(c.Admin.Addresses))
-	if !r.well("listen.addresses", "admin.addresses") {
+	if !r.well("listen.addresses", "admin.addresses", "listen.acme.http_address") {
 		return
 	}
 	type place struct{ key, address string }
@@ -103,6 +104,9 @@ func (r *reader) checkAddresses(c *Config) {
 	}
 	for i, a := range c.Admin.Addresses {
 		places = append(places, place{element("admin.addresses", i), a})
+	}
+	if c.Listen.TLS == TLSACME {
+		places = append(places, place{"listen.acme.http_address", c.Listen.ACME.HTTPAddress})
 	}
 	for i, p := range places {
 		for _, q := range places[:i] {
@@ -163,6 +167,34 @@ func (r *reader) checkCertificate(l *Listen) {
 	}
 }
 
+// checkACME wants the keys of [listen.acme] to be there when they are needed,
+// and only then.
+func (r *reader) checkACME(l *Listen) {
+	if !r.well("listen.tls") {
+		return
+	}
+	a, mode := &l.ACME, fmt.Sprintf("listen.tls = %q", l.TLS)
+	for _, k := range []struct {
+		key    string
+		set    bool
+		needed bool
+	}{
+		{"listen.acme.directory", a.Directory != "", true},
+		{"listen.acme.email", a.Email != "", false},
+		{"listen.acme.domains", len(a.Domains) > 0, true},
+		{"listen.acme.ca_file", a.CAFile != "", false},
+	} {
+		switch {
+		case !r.well(k.key):
+		case l.TLS != TLSACME && k.set:
+			r.badAt(k.key, Mistake{Kind: NoEffect, Other: mode})
+		case l.TLS == TLSACME && !k.set && k.needed:
+			r.badAt(k.key, Mistake{Kind: Needed, Other: mode})
+		}
+	}
+	a.Roots = r.roots("listen.acme.ca_file", a.CAFile)
+}
+
 // checkUpstream wants upstream.local_address to be able to reach the host.
 func (r *reader) checkUpstream(u *upstream.Options) {
 	if !u.LocalAddress.IsValid() || !r.well("upstream.local_address") {
@@ -198,9 +230,7 @@ func (r *reader) checkIdentity(c *Config) {
 	if t.Verify == upstream.VerifyPin && len(t.Pins) == 0 && r.well("upstream.tls.pins") {
 		r.badAt("upstream.tls.pins", Mistake{Kind: Needed, Other: mode})
 	}
-	if c.CAFile != "" && r.well("upstream.tls.ca_file") {
-		r.roots(c)
-	}
+	t.Roots = r.roots("upstream.tls.ca_file", c.CAFile)
 }
 
 // checkVersions wants the range of TLS versions not to be empty.

@@ -18,6 +18,7 @@ package configs
 
 import (
 	"bytes"
+	"crypto/x509"
 	_ "embed"
 	"fmt"
 	"net/netip"
@@ -55,6 +56,7 @@ type Listen struct {
 	TLS       TLSMode
 	CertFile  string
 	KeyFile   string
+	ACME      ACME
 
 	// As written; the sets are Proxy.Balancers, Proxy.Devices and Proxy.Monitors.
 	ProxyProtocolFrom []netip.Prefix
@@ -69,7 +71,19 @@ type TLSMode string
 const (
 	TLSOff   TLSMode = "off"
 	TLSFiles TLSMode = "files"
+	TLSACME  TLSMode = "acme"
 )
+
+// ACME says how the listener's certificate is obtained when Listen.TLS is TLSACME.
+type ACME struct {
+	Directory   string   // URL of the authority's directory
+	Email       string   // of the account; "": none
+	Domains     []string // DNS names in small letters, and IP addresses
+	HTTPAddress string   // as Listen.Addresses: answers challenges, to anyone
+	CAFile      string   // who vouches for the directory; "": the system's authorities
+
+	Roots *x509.CertPool // of CAFile; nil: the system's
+}
 
 // Allow says who may connect, as written; the set of all of them is Proxy.Sources.
 type Allow struct {

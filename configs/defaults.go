@@ -27,7 +27,7 @@ func Default() Config {
 	return Config{
 		Language: "auto",
 		StateDir: "/var/lib/lqproxy",
-		Listen:   Listen{Addresses: []string{":8864"}, TLS: TLSOff},
+		Listen:   Listen{Addresses: []string{":8864"}, TLS: TLSOff, ACME: ACME{HTTPAddress: ":8880"}},
 		Presets:  builtIn(),
 		Proxy:    defaultProxy(),
 		Upstream: defaultUpstream(),

@@ -1,7 +1,6 @@
 package configs
 
 import (
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"io/fs"
@@ -10,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/lqproxy/lqproxy/proxy/certs"
 )
 
 // keyPair notes what is wrong with the listener's certificate and key. They
@@ -20,25 +21,34 @@ func (r *reader) keyPair(l *Listen) {
 	if !certOK || !keyOK {
 		return
 	}
-	if _, err := tls.X509KeyPair(cert, key); err != nil {
-		r.badAt("listen.cert_file", Mistake{
-			Kind: NotKeyPair, Value: shown(l.CertFile), Other: "listen.key_file " + shown(l.KeyFile), Err: err,
-		})
-	}
-}
-
-// roots reads the authorities in upstream.tls.ca_file.
-func (r *reader) roots(c *Config) {
-	data, ok := r.file("upstream.tls.ca_file", c.CAFile)
+	_, err := certs.Parse(l.CertFile, cert, l.KeyFile, key)
+	p, ok := errors.AsType[*certs.Problem](err)
 	if !ok {
 		return
 	}
+	at, value := "listen.cert_file", l.CertFile
+	if p.File == l.KeyFile && p.File != l.CertFile {
+		at, value = "listen.key_file", l.KeyFile
+	}
+	r.badAt(at, Mistake{Kind: NotKeyPair, Value: shown(value), Err: p})
+}
+
+// roots reads the authorities in the file that key names, if it names one.
+// Where that fails it returns nil, and has noted why.
+func (r *reader) roots(key, file string) *x509.CertPool {
+	if file == "" || !r.well(key) {
+		return nil
+	}
+	data, ok := r.file(key, file)
+	if !ok {
+		return nil
+	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(data) {
-		r.badAt("upstream.tls.ca_file", Mistake{Kind: NotCertificate, Value: shown(c.CAFile)})
-		return
+		r.badAt(key, Mistake{Kind: NotCertificate, Value: shown(file)})
+		return nil
 	}
-	c.Upstream.TLS.Roots = pool
+	return pool
 }
 
 // file returns what is in the file that key names.
@@ -87,6 +97,7 @@ func (a Account) Unreadable(c Config) Mistakes {
 	for _, f := range []struct{ key, name string }{
 		{"listen.cert_file", c.Listen.CertFile},
 		{"listen.key_file", c.Listen.KeyFile},
+		{"listen.acme.ca_file", c.Listen.ACME.CAFile},
 		{"upstream.tls.ca_file", c.CAFile},
 	} {
 		if f.name == "" {

@@ -1,6 +1,9 @@
 package configs
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestFirewallPolicyNamesEveryone(t *testing.T) {
 	t.Parallel()
@@ -38,5 +41,35 @@ allow = ["10.2.0.0/24"]
 	}
 	if got := c.FirewallListen(); len(got) != 1 || got[0].String() != "10.0.0.5:8864" {
 		t.Errorf("FirewallListen() = %v, want 10.0.0.5:8864", got)
+	}
+}
+
+// Challenges are asked for by anyone, from addresses that nobody names: to let
+// them in is the administrator's decision, and no part of the policy.
+func TestFirewallPolicyLeavesChallengesAlone(t *testing.T) {
+	t.Parallel()
+	const rest = "[allow]\nsources = [\"10.1.2.3\"]\n"
+	with, err := Parse([]byte("[listen]\ntls = \"acme\"\n[listen.acme]\ndirectory = \"https://ca.example.cn/dir\"\ndomains = [\"a.example.cn\"]\n" + rest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	without, err := Parse([]byte(rest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !with.FirewallPolicy().Equal(without.FirewallPolicy()) {
+		t.Errorf("FirewallPolicy() with acme = %s, want %s as without", with.FirewallPolicy(), without.FirewallPolicy())
+	}
+}
+
+func TestPublicHosts(t *testing.T) {
+	t.Parallel()
+	c, err := Parse([]byte("[listen]\naddresses = [\"203.0.113.9:8864\", \"10.0.0.5:8864\", \"127.0.0.1:8864\", \"203.0.113.7:8865\"]\n" +
+		"[allow]\nsources = [\"10.1.2.3\"]\n[probe]\nfiled_ips = [\"203.0.113.7\", \"192.168.1.1\"]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := strings.Join(c.PublicHosts(), " "), "203.0.113.7 203.0.113.9"; got != want {
+		t.Errorf("PublicHosts() = %s, want %s", got, want)
 	}
 }

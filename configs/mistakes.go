@@ -77,6 +77,9 @@ const (
 	NotHost        Kind = "not_host"
 	NotSyslog      Kind = "not_syslog"
 	NotURL         Kind = "not_url"
+	NotDirectory   Kind = "not_directory"
+	NotMailbox     Kind = "not_mailbox"
+	Wildcard       Kind = "wildcard"
 	NotUnit        Kind = "not_unit"
 	NotName        Kind = "not_name"
 	NotSetName     Kind = "not_set_name"
@@ -130,12 +133,15 @@ var english = map[Kind]string{
 	Above:          `{value} is above {other}`,
 	NotAbsolute:    `{value} is not a whole path: it must start with "/"`,
 	Unreadable:     `{value} cannot be read: {cause}`,
-	NotKeyPair:     `{value} and {other} are not a certificate and its key: {cause}`,
+	NotKeyPair:     `{cause}`,
 	NotCertificate: `{value} holds no certificate in PEM form`,
 	NotPin:         `{value} is not a pin; write one like {proposal}`,
 	NotHost:        `{value} is not the name of a host`,
 	NotSyslog:      `{value} is not the address of a syslog server; write one like {proposal}`,
 	NotURL:         `{value} is not a URL of HTTP; write one like {proposal}`,
+	NotDirectory:   `{value} is not the URL of an authority's directory; write one like {proposal}`,
+	NotMailbox:     `{value} is not an email address; write one like {proposal}`,
+	Wildcard:       `{value} stands for many names, and none of them is proved by it; name each host`,
 	NotUnit:        `{value} is not the id of a unit: letters and digits, 20 as a rule`,
 	NotName:        `{value} is not a name: at most {most} printable characters`,
 	NotSetName:     `{value} is not the name of a set: small letters, digits and "-"`,

@@ -21,6 +21,7 @@ func schema(c *Config) []field {
 			units("units", &c.Proxy.Units),
 		},
 		listenKeys(c),
+		acmeKeys(&c.Listen.ACME),
 		allowKeys(c),
 		upstreamKeys(c),
 		upstreamTLSKeys(c),
@@ -43,7 +44,7 @@ func listenKeys(c *Config) []field {
 	l, p := &c.Listen, &c.Proxy
 	return []field{
 		list("listen.addresses", &l.Addresses, listenAddress()),
-		one("listen.tls", &l.TLS, oneOf(TLSOff, TLSFiles)),
+		one("listen.tls", &l.TLS, oneOf(TLSOff, TLSFiles, TLSACME)),
 		one("listen.cert_file", &l.CertFile, filePath("")),
 		one("listen.key_file", &l.KeyFile, filePath("")),
 		list("listen.proxy_protocol_from", &l.ProxyProtocolFrom, source()),
@@ -54,6 +55,16 @@ func listenKeys(c *Config) []field {
 		one("listen.idle_timeout", &p.IdleTimeout, duration(10*time.Second, time.Hour)),
 		one("listen.drain_grace", &p.DrainGrace, duration(0, time.Minute)),
 		one("listen.drain_timeout", &p.DrainTimeout, duration(time.Second, time.Hour)),
+	}
+}
+
+func acmeKeys(a *ACME) []field {
+	return []field{
+		one("listen.acme.directory", &a.Directory, optional(directory())),
+		one("listen.acme.email", &a.Email, optional(mailbox())),
+		list("listen.acme.domains", &a.Domains, provable()),
+		one("listen.acme.http_address", &a.HTTPAddress, listenAddress()),
+		one("listen.acme.ca_file", &a.CAFile, filePath("")),
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"math"
+	"net/mail"
 	"net/netip"
 	"net/url"
 	"path"
@@ -329,6 +330,54 @@ func webURL() codec[string] {
 				return "", &Mistake{Kind: NotURL, Proposal: `"https://ip.example.cn/"`}
 			}
 			return s, nil
+		},
+		format: same,
+	}
+}
+
+// directory is the URL where an ACME authority says what it offers. It is
+// asked with TLS alone: who answers decides what the listener shows.
+func directory() codec[string] {
+	return codec[string]{
+		parse: func(s string) (string, *Mistake) {
+			u, err := url.Parse(s)
+			if err != nil || u.Scheme != "https" || !isHost(u.Hostname()) || u.User != nil || u.Fragment != "" {
+				return "", &Mistake{Kind: NotDirectory, Proposal: `"https://ca.example.cn/acme/directory"`}
+			}
+			return s, nil
+		},
+		format: same,
+	}
+}
+
+// mailbox is an email address and nothing around it.
+func mailbox() codec[string] {
+	return codec[string]{
+		parse: func(s string) (string, *Mistake) {
+			a, err := mail.ParseAddress(s)
+			if err != nil || a.Address != s {
+				return "", &Mistake{Kind: NotMailbox, Proposal: `"ops@example.cn"`}
+			}
+			return s, nil
+		},
+		format: same,
+	}
+}
+
+// provable is a host for which an authority can ask for a proof by HTTP.
+func provable() codec[string] {
+	return codec[string]{
+		parse: func(s string) (string, *Mistake) {
+			switch {
+			case strings.HasPrefix(s, "*."):
+				return "", &Mistake{Kind: Wildcard}
+			case !isHost(s):
+				return "", &Mistake{Kind: NotHost}
+			}
+			if addr, err := netip.ParseAddr(s); err == nil {
+				return addr.Unmap().WithZone("").String(), nil
+			}
+			return strings.ToLower(s), nil
 		},
 		format: same,
 	}

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/google/renameio/v2"
 )
 
 // Folders are where records and states are kept. Root owns both.
@@ -101,7 +103,7 @@ func readOwned(file string) ([]byte, error) {
 	return os.ReadFile(file)
 }
 
-// writeFile writes v as JSON, whole, then renamed.
+// writeFile writes v as JSON, whole and to the disk, then renamed.
 func writeFile(file string, mode fs.FileMode, v any) error {
 	data, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
@@ -111,11 +113,8 @@ func writeFile(file string, mode fs.FileMode, v any) error {
 	if err := os.MkdirAll(filepath.Dir(file), folderMode); err != nil {
 		return err
 	}
-	temporary := file + ".new"
-	if err := os.WriteFile(temporary, append(data, '\n'), mode); err != nil {
-		return err
-	}
-	return os.Rename(temporary, file)
+	return renameio.WriteFile(file, append(data, '\n'), mode,
+		renameio.WithTempDir(filepath.Dir(file)), renameio.WithStaticPermissions(mode))
 }
 
 func (r Record) write(file string) error {

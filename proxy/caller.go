@@ -24,6 +24,7 @@ const tlsHandshakeTime = 10 * time.Second
 // Between exchanges it holds no buffer.
 type caller struct {
 	srv  *Server
+	door *door
 	sock *socket
 	tls  *tls.Conn // nil on a plain listener
 	in   h1.Reader
@@ -60,7 +61,7 @@ func (c *caller) admit() bool {
 		return false
 	}
 	if !c.srv.register(c) {
-		c.srv.metrics.reached[limitConnections].Inc()
+		c.srv.metrics.reach(limitConnections)
 		c.refuse(ConnectionLimit, "")
 		return false
 	}
@@ -76,7 +77,7 @@ func unmapped(a net.Addr) netip.AddrPort {
 // recover keeps a mistake of ours to one connection.
 func (c *caller) recover() {
 	if p := recover(); p != nil {
-		c.srv.metrics.failures[Internal].Inc()
+		c.srv.metrics.fail(Internal)
 		c.srv.log.Error("panic in a connection", zap.Any("panic", p), zap.Stack("stack"))
 	}
 }
@@ -84,8 +85,7 @@ func (c *caller) recover() {
 // refuse counts a connection that is not admitted, and ends it with a reset,
 // before a byte of it is read.
 func (c *caller) refuse(r Reason, detail string) {
-	c.srv.metrics.refused[r].Inc()
-	c.srv.notices.refused(r, c.who(), detail)
+	c.countRefused(r, detail)
 	c.sock.reset()
 }
 
@@ -165,7 +165,7 @@ func looksLikeHTTP(header [5]byte) bool {
 }
 
 func (c *caller) countRefused(r Reason, detail string) {
-	c.srv.metrics.refused[r].Inc()
+	c.srv.metrics.refuse(r, c.who().Addr())
 	c.srv.notices.refused(r, c.who(), detail)
 }
 

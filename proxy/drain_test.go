@@ -71,7 +71,7 @@ func TestADrainEndsWhatIsIdleAndFinishesWhatIsNot(t *testing.T) {
 	if n := <-cut; n != 0 {
 		t.Errorf("Drain() = %d, want 0", n)
 	}
-	if n := g.Server.connections(); n != 0 {
+	if n := g.Server.Connections(); n != 0 {
 		t.Errorf("%d connections behind the drain, want none", n)
 	}
 }

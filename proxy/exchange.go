@@ -90,7 +90,7 @@ type current struct {
 	received  int64  // bytes of the request, head and decoded body
 
 	began, sent          time.Time // the first byte of the head; the last of the request
-	queued, wait         time.Duration
+	queued, wait, total  time.Duration
 	connected, handshook time.Duration
 	localAddr, remote    netip.AddrPort // of the connection upstream
 	reused               bool
@@ -288,10 +288,10 @@ func (x *exchange) takeSlot() failure {
 	waited, r := s.slots.take(x.l.Limits.QueueTimeout, s.hard.Done())
 	if waited {
 		x.queued = time.Since(began)
-		s.metrics.reached[limitExchanges].Inc()
+		s.metrics.reach(limitExchanges)
 	}
 	if r == Busy {
-		s.metrics.reached[limitQueue].Inc()
+		s.metrics.reach(limitQueue)
 	}
 	if r != None {
 		return fail(r, "")

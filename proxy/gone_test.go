@@ -114,7 +114,7 @@ func TestACallerThatLeavesBeforeItAsksLeavesNoLine(t *testing.T) {
 	for _, end := range []func(*raw){(*raw).reset, (*raw).drop, (*raw).halfClose} {
 		end(g.dial())
 	}
-	until(t, func() bool { return g.metric("lqproxy_connections_total") == 3 && g.Server.connections() == 0 })
+	until(t, func() bool { return g.metric("lqproxy_connections_total") == 3 && g.Server.Connections() == 0 })
 	if rest := append(g.access.rest(), g.log.rest()...); len(rest) > 0 {
 		t.Errorf("logged %v, want nothing", rest)
 	}

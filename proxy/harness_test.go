@@ -223,7 +223,9 @@ func start(t testing.TB, to netip.AddrPort, p parts) *rig {
 // serve has the server accept callers, until the test ends.
 func (g *rig) serve() {
 	g.t.Helper()
-	ln, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	var lc net.ListenConfig
+	lc.SetMultipathTCP(false) // as the daemon listens
+	ln, err := lc.Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		g.t.Fatal(err)
 	}
@@ -231,7 +233,7 @@ func (g *rig) serve() {
 	ctx, cancel := context.WithCancel(context.Background())
 	g.stopServing = cancel
 	g.serving.Go(func() {
-		if err := g.Serve(ctx, ln); err != nil {
+		if err := g.Serve(ctx, ln.(*net.TCPListener)); err != nil {
 			g.t.Errorf("Serve() = %v, want nil", err)
 		}
 	})

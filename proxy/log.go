@@ -74,7 +74,7 @@ func (x *exchange) MarshalLogObject(e zapcore.ObjectEncoder) error {
 	e.AddInt64(keyConnect, x.connected.Microseconds())
 	e.AddInt64(keyTLS, x.handshook.Microseconds())
 	e.AddInt64(keyWait, x.wait.Microseconds())
-	e.AddInt64(keyTotal, time.Since(x.began).Microseconds())
+	e.AddInt64(keyTotal, x.total.Microseconds())
 	e.AddBool(keyReused, x.reused)
 	return nil
 }
@@ -143,6 +143,7 @@ func (x *exchange) record() {
 	if x.answered {
 		x.code = x.sample.Code(x.res.Status)
 	}
+	x.total = time.Since(x.began)
 	x.c.srv.metrics.record(x)
 	x.c.srv.notices.exchange(x)
 	if ce := x.c.srv.access.Check(zapcore.InfoLevel, ""); ce != nil {

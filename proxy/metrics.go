@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"maps"
+	"net/netip"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -19,11 +20,14 @@ const (
 	limitQueue       = "queue"
 )
 
+// limitNames are the values of label limit.
+var limitNames = []string{limitConnections, limitExchanges, limitQueue}
+
 // other is the value of labels for what is not in a closed set.
 const other = "other"
 
-// Metrics are the time series of the data plane. Made once for a process; safe
-// for concurrent use.
+// Metrics are the time series of the data plane, and what the status shows
+// beside them. Made once for a process; safe for concurrent use.
 type Metrics struct {
 	Upstream *upstream.Metrics
 
@@ -34,12 +38,14 @@ type Metrics struct {
 	received    prometheus.Counter
 	sent        prometheus.Counter
 	durations   []prometheus.Observer // by leqi.Environment
+	own         prometheus.Observer
 	exchanges   cells[exchangeLabels]
 	answers     cells[answerLabels]
 	capacity    *prometheus.GaugeVec
 	reached     map[string]prometheus.Counter
 
-	server atomic.Pointer[Server] // whose limits are shown
+	server   atomic.Pointer[Server] // whose limits are shown
+	activity *activity
 }
 
 type exchangeLabels struct {
@@ -56,7 +62,7 @@ type answerLabels struct {
 // NewMetrics registers the time series with reg. Closed small sets start at
 // zero, so that the first failure is visible to rate().
 func NewMetrics(reg prometheus.Registerer, up *upstream.Metrics) *Metrics {
-	m := &Metrics{Upstream: up}
+	m := &Metrics{Upstream: up, activity: newActivity(time.Now())}
 	counter := func(name, help string) prometheus.Counter {
 		c := prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
 		reg.MustRegister(c)
@@ -109,6 +115,13 @@ func (m *Metrics) registerDurations(reg prometheus.Registerer) {
 	for _, e := range leqi.Environments {
 		m.durations = append(m.durations, v.WithLabelValues(e.String()))
 	}
+	own := prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name:    "lqproxy_exchange_own_seconds",
+		Help:    "Time of an answered exchange less that of connecting to the upstream and of waiting for its answer.",
+		Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+	})
+	reg.MustRegister(own)
+	m.own = own
 }
 
 func (m *Metrics) registerLimits(reg prometheus.Registerer, vec func(name, help string, labels ...string) *prometheus.CounterVec) {
@@ -122,7 +135,7 @@ func (m *Metrics) registerLimits(reg prometheus.Registerer, vec func(name, help 
 		Name: "lqproxy_connections_open",
 		Help: "Connections of callers that are open.",
 	}, func() float64 { return m.usage(limitConnections) }))
-	for _, limit := range []string{limitConnections, limitExchanges, limitQueue} {
+	for _, limit := range limitNames {
 		m.reached[limit] = reached.WithLabelValues(limit)
 		m.capacity.WithLabelValues(limit)
 		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -142,7 +155,7 @@ func (m *Metrics) usage(limit string) float64 {
 	taken, waiting := s.slots.usage()
 	switch limit {
 	case limitConnections:
-		return float64(s.connections())
+		return float64(s.Connections())
 	case limitExchanges:
 		return float64(taken)
 	}
@@ -156,11 +169,33 @@ func (m *Metrics) setLimits(l Limits) {
 	m.capacity.WithLabelValues(limitQueue).Set(float64(l.Connections))
 }
 
+// Activity returns what happened lately.
+func (m *Metrics) Activity() Activity { return m.activity.read(time.Now()) }
+
+// refuse counts a connection that is refused.
+func (m *Metrics) refuse(r Reason, source netip.Addr) {
+	m.refused[r].Inc()
+	m.activity.refusals.add(source, r, time.Now())
+}
+
+// fail counts a failure outside of an exchange.
+func (m *Metrics) fail(r Reason) {
+	m.failures[r].Inc()
+	m.activity.failures[r].is(time.Now())
+}
+
+// reach counts that somebody was refused, or had to wait, for a limit.
+func (m *Metrics) reach(limit string) {
+	m.reached[limit].Inc()
+	m.activity.limits[limit].is(time.Now())
+}
+
 // record counts a finished exchange.
 func (m *Metrics) record(x *exchange) {
+	m.activity.exchange(x)
 	environment := x.call.Environment
 	m.exchanges.at(exchangeLabels{environment, x.call.Service, x.loggedStatus()}).Inc()
-	m.durations[environment].Observe(time.Since(x.began).Seconds())
+	m.durations[environment].Observe(x.total.Seconds())
 	m.received.Add(float64(x.received))
 	m.sent.Add(float64(x.out.written))
 	if x.failure.failed() {
@@ -169,11 +204,16 @@ func (m *Metrics) record(x *exchange) {
 	if !x.answered {
 		return
 	}
+	m.own.Observe(x.ownShare().Seconds())
 	m.answers.at(answerLabels{environment, x.call.Ability, x.unitName(), x.code}).Inc()
 	if x.res.Status == 403 {
 		m.forbidden.Inc()
 	}
 }
+
+// ownShare is what an answered exchange took apart from connecting to the
+// upstream and waiting for its answer: lqproxy, and the networks on both sides.
+func (x *exchange) ownShare() time.Duration { return x.total - x.connected - x.handshook - x.wait }
 
 // unitName returns the configured name of the request's access unit.
 func (x *exchange) unitName() string {

@@ -3,10 +3,12 @@ package proxy
 import (
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -109,6 +111,7 @@ func TestMetricsCountAnExchange(t *testing.T) {
 			{"lqproxy_connections_total", nil},
 			{"lqproxy_connections_open", nil},
 			{"lqproxy_limit_current", []string{"limit", "connections"}},
+			{"lqproxy_exchange_own_seconds", nil},
 			{"lqproxy_upstream_phase_seconds", []string{"phase", "wait"}},
 			{"lqproxy_upstream_connections", []string{"state", "idle"}},
 		},
@@ -127,6 +130,58 @@ func TestMetricsCountAnExchange(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestOwnTimeIsWhatTheUpstreamsLeaves compares the histogram with what the log
+// says: the time of connecting and of waiting is the upstream's, and exchanges
+// that it did not answer tell nothing.
+func TestOwnTimeIsWhatTheUpstreamsLeaves(t *testing.T) {
+	t.Parallel()
+	const slow = 50 * time.Millisecond
+	g := start(t, newPeer(t, func(p *peer, c *raw) {
+		for p.take(c) {
+			<-time.After(slow)
+			c.send(okAnswer)
+		}
+	}).addr, parts{})
+	c := g.dial()
+	const exchanges = 2 // on a new connection, and on that one again
+	own := 0.0
+	for range exchanges {
+		c.send(call)
+		c.answer()
+		line := g.access.next(t)
+		if wait := line[keyWait].(float64); wait < float64(slow.Microseconds()) {
+			t.Errorf("%s = %v, want at least %v", keyWait, wait, slow)
+		}
+		own += line[keyTotal].(float64) - line[keyConnect].(float64) - line[keyTLS].(float64) - line[keyWait].(float64)
+	}
+	c.send("POST /elsewhere HTTP/1.1\r\nHost: proxy\r\nContent-Length: 0\r\n\r\n")
+	c.answer()
+	g.access.next(t)
+
+	sum, count := g.ownTime()
+	const rounding = 4 * exchanges // of four numbers in the log, each
+	if got := sum * 1e6; math.Abs(got-own) > rounding || count != exchanges {
+		t.Errorf("own time = %v us of %d exchanges, want %v us of %d", got, count, own, exchanges)
+	}
+}
+
+// ownTime reads the histogram of lqproxy's own share, in seconds.
+func (g *rig) ownTime() (sum float64, count uint64) {
+	g.t.Helper()
+	families, err := g.registry.Gather()
+	if err != nil {
+		g.t.Fatalf("Gather() failed: %v", err)
+	}
+	for _, f := range families {
+		if f.GetName() == "lqproxy_exchange_own_seconds" {
+			h := f.GetMetric()[0].GetHistogram()
+			return h.GetSampleSum(), h.GetSampleCount()
+		}
+	}
+	g.t.Fatal("there is no histogram of the own time")
+	return 0, 0
 }
 
 // TestLabelsAreBounded sends what no table knows.

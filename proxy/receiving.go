@@ -109,7 +109,7 @@ func (x *exchange) framingForCaller() h1.Framing {
 func (x *exchange) mayStay() bool {
 	x.collectSending()
 	return x.parsed && x.req.KeepAlive && x.rest == nil && x.c.in.Whole() &&
-		x.c.sock.ending.Load() == goOn && x.c.srv.state.Load() != draining
+		x.c.sock.ending.Load() == goOn && x.c.srv.staysWith(x.c.door)
 }
 
 // ending is what the caller is told about the connection. It learns of an idle

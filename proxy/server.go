@@ -40,7 +40,7 @@ type Server struct {
 	ids         *ids
 
 	live  atomic.Pointer[live]
-	state atomic.Int32 // serving, stopping, draining
+	state atomic.Int32 // serving, retiring, stopping, draining
 
 	hard    context.Context // done when drain_timeout has passed
 	cutAll  context.CancelFunc
@@ -49,9 +49,11 @@ type Server struct {
 	callers map[*caller]struct{}
 }
 
-// The states of a Server, in the order in which it passes them.
+// The states of a Server, in the order in which it passes them; retiring and
+// stopping are two ways on from serving.
 const (
 	serving  int32 = iota
+	retiring       // another process accepts, answers end their connections; Ready goes on
 	stopping       // /readyz says no, all is served
 	draining       // nothing new is accepted, answers end their connections
 )
@@ -149,14 +151,21 @@ func (s *Server) each(f func(*caller)) {
 	}
 }
 
-// Serve accepts connections from ln until ctx is done or ln fails for good,
-// and closes ln. Connections outlive it; Drain waits for them. What is in the
-// listener's queue when ctx ends is still accepted.
+// A door is a listener that is served, as its callers know it.
+type door struct {
+	closing atomic.Bool // nobody new is accepted, answers end their connections
+}
+
+// Serve accepts connections from ln until ctx is done, ln is closed, or ln
+// fails for good. At the end of ctx it takes what is in the queue of ln, then
+// ends the listening of the socket itself, which reaches copies of it in other
+// hands, and closes ln: whoever comes later is refused by the system, and
+// answers on the connections that came through ln end them. Who closes ln
+// instead leaves the queue and the socket to the copies. Connections outlive
+// Serve; Drain and Retire wait for them.
 func (s *Server) Serve(ctx context.Context, ln *net.TCPListener) error {
-	// The deadline is a little ahead, because one that has passed would leave
-	// the queue unread.
-	const queueTime = 50 * time.Millisecond
-	stop := context.AfterFunc(ctx, func() { ln.SetDeadline(time.Now().Add(queueTime)) }) //nolint:errcheck // a closed listener has ended
+	d := new(door)
+	stop := context.AfterFunc(ctx, func() { ln.SetDeadline(past) }) //nolint:errcheck // a closed listener has ended
 	defer stop()
 	defer ln.Close() //nolint:errcheck // accepting has ended
 
@@ -166,14 +175,46 @@ func (s *Server) Serve(ctx context.Context, ln *net.TCPListener) error {
 		switch {
 		case err == nil:
 			backoff = 0
-			s.open(tcp)
-		case ctx.Err() != nil || errors.Is(err, net.ErrClosed):
+			s.open(tcp, d)
+		case errors.Is(err, net.ErrClosed):
+			return nil
+		case ctx.Err() != nil:
+			d.closing.Store(true)
+			s.takeQueue(ln, d)
 			return nil
 		default: // out of descriptors, or the caller left already: both pass
 			backoff = min(max(2*backoff, 5*time.Millisecond), time.Second)
 			s.notices.acceptFailed(err, backoff)
 			wait(ctx, backoff)
 		}
+	}
+}
+
+// takeQueue accepts what waits at ln, and who is within a handshake, and then
+// ends the listening of its socket. Who keeps coming must not keep it open.
+func (s *Server) takeQueue(ln *net.TCPListener, d *door) {
+	const handshakes, rounds = 100 * time.Millisecond, 10
+	ignoreNewcomers(ln)
+	for range rounds {
+		s.acceptFor(handshakes, ln, d)
+		if endIfNobodyWaits(ln) {
+			return
+		}
+	}
+	EndListening(ln)
+}
+
+// acceptFor accepts connections for that time.
+func (s *Server) acceptFor(limit time.Duration, ln *net.TCPListener, d *door) {
+	if ln.SetDeadline(time.Now().Add(limit)) != nil {
+		return // closed
+	}
+	for {
+		tcp, err := ln.AcceptTCP()
+		if err != nil {
+			return // it is over, or out of descriptors
+		}
+		s.open(tcp, d)
 	}
 }
 
@@ -187,15 +228,16 @@ func wait(ctx context.Context, d time.Duration) {
 	}
 }
 
-// open starts the connection's own goroutine, which conns waits for.
-func (s *Server) open(tcp *net.TCPConn) {
+// open starts the own goroutine of a connection that came through d; conns
+// waits for it.
+func (s *Server) open(tcp *net.TCPConn, d *door) {
 	s.conns.Go(func() {
 		sock, err := newSocket(tcp)
 		if err != nil {
 			tcp.Close() //nolint:errcheck // the caller has gone
 			return
 		}
-		(&caller{srv: s, sock: sock}).serve()
+		(&caller{srv: s, sock: sock, door: d}).serve()
 	})
 }
 
@@ -214,8 +256,8 @@ func (s *Server) register(c *caller) bool {
 	return true
 }
 
-// connections returns how many are open.
-func (s *Server) connections() int {
+// Connections returns how many are open.
+func (s *Server) Connections() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.callers)
@@ -237,11 +279,44 @@ func (s *Server) unregister(c *caller) {
 }
 
 // Ready reports whether exchanges are accepted: from Stop on they are not
-// wanted any more. It does not depend on the upstream.
-func (s *Server) Ready() bool { return s.state.Load() == serving }
+// wanted any more. It does not depend on the upstream. Retiring does not touch
+// it, as another process accepts at the same address by then.
+func (s *Server) Ready() bool { return s.state.Load() <= retiring }
 
-// Stop makes Ready false; everything is still served.
+// Stop makes Ready false; everything is still served. A server that retires
+// goes on with that: Drain is its end.
 func (s *Server) Stop() { s.state.CompareAndSwap(serving, stopping) }
+
+// staysWith reports whether connections that came through d may carry another
+// exchange.
+func (s *Server) staysWith(d *door) bool {
+	state := s.state.Load()
+	return (state == serving || state == stopping) && !d.closing.Load()
+}
+
+// Retire lets the connections end by themselves, once another process has the
+// listeners and Serve has ended: each behind its next answer, or after its idle
+// time. It returns when the last has ended, or when ctx is done, and then
+// reports how many are left: Drain ends them.
+func (s *Server) Retire(ctx context.Context) (left int) {
+	s.state.CompareAndSwap(serving, retiring)
+	select {
+	case <-s.gone():
+		return 0
+	case <-ctx.Done():
+		return s.Connections()
+	}
+}
+
+// gone returns a channel that is closed behind the last connection.
+func (s *Server) gone() <-chan struct{} {
+	gone := make(chan struct{})
+	go func() { // ends with the last connection, which Drain waits for
+		s.conns.Wait()
+		close(gone)
+	}()
+	return gone
+}
 
 // Drain ends all connections, once Serve has ended: those that carry nothing
 // after two seconds, others behind the answer of their exchange, and all when
@@ -249,12 +324,7 @@ func (s *Server) Stop() { s.state.CompareAndSwap(serving, stopping) }
 // then reports how many exchanges had to be cut.
 func (s *Server) Drain(ctx context.Context) (cut int) {
 	s.state.Store(draining)
-	gone := make(chan struct{})
-	go func() { // ends with the last connection, which the code below waits for
-		s.conns.Wait()
-		close(gone)
-	}()
-
+	gone := s.gone()
 	idle := time.NewTimer(idleAtDrain)
 	defer idle.Stop()
 	for {

@@ -60,7 +60,7 @@ func TestConnectionsBeyondTheLimitAreReset(t *testing.T) {
 		t.Errorf("lqproxy_limit_reached_total{limit=connections} = %v, want 1", n)
 	}
 	open[0].Close() //nolint:errcheck // idle
-	until(t, func() bool { return g.Server.connections() == 1 })
+	until(t, func() bool { return g.Server.Connections() == 1 })
 	c := g.dial()
 	c.send(call)
 	wantStatus(t, c.answer(), 200)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/lqproxy/lqproxy/cmd/internal/words"
 	"github.com/lqproxy/lqproxy/configs"
+	"github.com/lqproxy/lqproxy/proxy/certs"
 	"github.com/spf13/cobra"
 )
 
@@ -46,18 +47,37 @@ type verdict struct {
 	err        error            // of loading: configs.Mistakes as a rule
 	unreadable configs.Mistakes // files that the service's user cannot read
 	denied     error            // the configuration itself is one of them
+
+	warnings []*certs.Problem // of the listener's certificate, which is used all the same
 }
 
 // check judges the configuration of s, also with the eyes of a, if that is not nil.
 func check(s settings, a *configs.Account) verdict {
 	v := verdict{file: s.path()}
 	v.config, v.err = configs.LoadInstance(v.file, s.instance)
-	if a == nil || v.err != nil {
+	if v.err != nil {
+		return v
+	}
+	v.warnings = certificateWarnings(v.config)
+	if a == nil {
 		return v
 	}
 	v.unreadable = a.Unreadable(v.config)
 	v.denied = a.CanRead(v.file)
 	return v
+}
+
+// certificateWarnings returns what callers may dislike in the certificate that
+// cfg names.
+func certificateWarnings(cfg configs.Config) []*certs.Problem {
+	if cfg.Listen.TLS != configs.TLSFiles {
+		return nil
+	}
+	f, err := certs.OpenFiles(cfg.Listen.CertFile, cfg.Listen.KeyFile, certs.Options{Wanted: cfg.PublicHosts()})
+	if err != nil {
+		return nil // they changed a moment ago: configs has read them
+	}
+	return f.Warnings()
 }
 
 // account is the service's user, if there is one and we may look with its
@@ -102,6 +122,12 @@ func (v verdict) say(c *console) error {
 	if v.well() {
 		c.Say(words.CheckOK, v.file)
 		printSummary(c, v.config)
+		for _, p := range v.warnings {
+			c.Hint(words.Verbatim, words.Certificate(c.Lang, p))
+		}
+		if port, ask := challengesAt(v.config); ask {
+			c.Hint(words.CheckChallenges, challengePort, port)
+		}
 		return nil
 	}
 	lines := mistakeLines(c, v.unreadable)
@@ -144,7 +170,13 @@ type checkDocument struct {
 	OK       bool              `json:"ok"`
 	Error    string            `json:"error,omitempty"` // the file could not be read
 	Mistakes []mistakeDocument `json:"mistakes"`
+	Warnings []warningDocument `json:"warnings,omitempty"`
 	Summary  *summaryDocument  `json:"summary,omitempty"` // of a file without mistakes
+}
+
+type warningDocument struct {
+	Kind    certs.Kind `json:"kind"`
+	Message string     `json:"message"` // in the chosen language
 }
 
 type mistakeDocument struct {
@@ -170,6 +202,9 @@ func (v verdict) document(c *console) error {
 	mistakes := v.mistakes()
 	for _, m := range mistakes {
 		d.Mistakes = append(d.Mistakes, mistakeDocument{m.Key, m.Line, m.Kind, words.Mistake(c.Lang, m)})
+	}
+	for _, p := range v.warnings {
+		d.Warnings = append(d.Warnings, warningDocument{p.Kind, words.Certificate(c.Lang, p)})
 	}
 	switch {
 	case v.err != nil && len(mistakes) == 0:

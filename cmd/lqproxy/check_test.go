@@ -3,11 +3,20 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/lqproxy/lqproxy/cmd/internal/words"
 	"github.com/lqproxy/lqproxy/configs"
 )
 
@@ -86,5 +95,70 @@ func TestRunKnowsNoProcess(t *testing.T) {
 		if got != tt.code || !strings.Contains(errs.String(), tt.text) {
 			t.Errorf("run(%q) as %d = %d %q, want %d with %q", tt.args, tt.uid, got, errs.String(), tt.code, tt.text)
 		}
+	}
+}
+
+// writeCertificate makes the two files of a certificate of name, which is valid
+// until then, and returns a configuration that names them.
+func writeCertificate(t *testing.T, name string, until time.Time) configs.Config {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{name}, NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: until}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, dir := configs.Default(), t.TempDir()
+	cfg.Listen.TLS, cfg.Listen.CertFile, cfg.Listen.KeyFile = configs.TLSFiles, filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	for file, block := range map[string]*pem.Block{cfg.Listen.CertFile: {Type: "CERTIFICATE", Bytes: der}, cfg.Listen.KeyFile: {Type: "PRIVATE KEY", Bytes: secret}} {
+		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return cfg
+}
+
+func TestCheckWarnsOfTheCertificate(t *testing.T) {
+	t.Parallel()
+	cfg := writeCertificate(t, "proxy.example.cn", time.Now().Add(-time.Hour))
+	cfg.Language, cfg.Probe.FiledIPs = "zh", []netip.Addr{netip.MustParseAddr("203.0.113.7")}
+	var out, errs bytes.Buffer
+	c := newTestConsole(words.Chinese, &out, &errs)
+	v := verdict{file: "lqproxy.toml", config: cfg, warnings: certificateWarnings(cfg)}
+	if got := c.report(v.say(c)); got != exitOK {
+		t.Errorf("exit code = %d, want %d: the certificate is used all the same", got, exitOK)
+	}
+	for _, want := range []string{"证书已于", "以 https://203.0.113.7 访问的调用方会拒绝此证书，证书中的名称是 proxy.example.cn"} {
+		if !strings.Contains(errs.String(), want) {
+			t.Errorf("check prints %q, want %q in it", errs.String(), want)
+		}
+	}
+	out.Reset()
+	if err := v.document(c); err != nil || !strings.Contains(out.String(), `"kind": "expired"`) || !strings.Contains(out.String(), `"kind": "other_names"`) {
+		t.Errorf("check --json = %v %s, want both warnings", err, out.String())
+	}
+	if got := certificateWarnings(writeCertificate(t, "a", time.Now().Add(time.Hour))); len(got) > 0 {
+		t.Errorf("warnings of a good certificate = %v, want none", got)
+	}
+}
+
+func TestCheckSpeaksOfChallenges(t *testing.T) {
+	t.Parallel()
+	cfg := configs.Default()
+	cfg.Listen.TLS = configs.TLSACME
+	var out, errs bytes.Buffer
+	c := newTestConsole(words.English, &out, &errs)
+	if err := (verdict{file: "lqproxy.toml", config: cfg}).say(c); err != nil {
+		t.Error(err)
+	}
+	if want := `must lead to port 8880: "lqproxy firewall plan" shows the commands`; !strings.Contains(errs.String(), want) {
+		t.Errorf("check prints %q, want %q in it", errs.String(), want)
 	}
 }

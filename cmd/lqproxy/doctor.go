@@ -146,11 +146,22 @@ func (e *examination) fill(f *doctorFlags, cfg configs.Config, targets []probe.T
 	}
 	v.Units, v.UnitsByHand = unitsOf(targets, cfg), unitByHand(f.unit, cfg)
 	v.Sources, v.Presets = cfg.Proxy.Sources.Prefixes(), cfg.Allow.Presets
-	for _, past := range daemon.History(cfg.StateDir) {
-		v.History = append(v.History, doctor.Admission{Since: past.Since, Sources: past.Config.Proxy.Sources.Prefixes()})
-	}
+	v.History = admissions(cfg.StateDir)
 	v.Program = "lqproxy " + build().Version
 	v.Verdict = func(v probe.Verdict) string { return words.VerdictMeaning(words.Chinese, v) }
+}
+
+// admissions returns who was admitted when, as far as it was kept and can be
+// read: a report with less of the past is still a report.
+func admissions(stateDir string) []doctor.Admission {
+	history, _ := daemon.History(stateDir) // the report says that nothing is known
+	var admitted []doctor.Admission
+	for _, past := range history {
+		if c, err := past.Config(); err == nil {
+			admitted = append(admitted, doctor.Admission{Since: past.Since, Sources: c.Proxy.Sources.Prefixes()})
+		}
+	}
+	return admitted
 }
 
 // probeOptions says what is probed, over the way of the proxy of cfg.

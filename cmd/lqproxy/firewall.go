@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/lqproxy/lqproxy/cmd/internal/dialogue"
 	"github.com/lqproxy/lqproxy/cmd/internal/words"
 	"github.com/lqproxy/lqproxy/configs"
 	"github.com/lqproxy/lqproxy/firewall"
@@ -113,7 +114,7 @@ func (c *console) asks() bool {
 // confirmed asks a question, to which everything but yes is no.
 func (c *console) confirmed(question string) bool {
 	io.WriteString(c.Err, question+" [y/N] ") //nolint:errcheck // there is nobody to tell
-	line, err := bufio.NewReader(c.stdin).ReadString('\n')
-	answer := strings.ToLower(strings.TrimSpace(line))
-	return err == nil && (answer == "y" || answer == "yes")
+	line, err := bufio.NewReader(words.Incoming(c.stdin, c.getenv)).ReadString('\n')
+	yes, _ := dialogue.YesOrNo(line)
+	return err == nil && yes
 }

@@ -84,6 +84,7 @@ func (f *applyFlags) apply(c *console, cmd *cobra.Command) error {
 		return err
 	}
 	if nothingToFilter(c, cfg) {
+		printChallenges(c, cfg, cfg.Firewall.Backend)
 		return nil
 	}
 	r, err := m.Inspect(cmd.Context())
@@ -91,6 +92,7 @@ func (f *applyFlags) apply(c *console, cmd *cobra.Command) error {
 		return firewallFailure(c, cmd, err)
 	}
 	printFirewall(c, r)
+	printChallenges(c, cfg, r.Backend)
 	rest := f.leftovers(r)
 	if r.Managed && len(r.Steps) == 0 && len(rest) == 0 && len(r.Leftovers()) == 0 {
 		c.Say(words.FirewallNothing)

@@ -21,6 +21,7 @@ func newFirewallPlan(c *console) *cobra.Command {
 				return err
 			}
 			if !asJSON && nothingToFilter(c, cfg) {
+				printChallenges(c, cfg, cfg.Firewall.Backend)
 				return nil
 			}
 			r, err := m.Inspect(cmd.Context())
@@ -34,6 +35,7 @@ func newFirewallPlan(c *console) *cobra.Command {
 			if len(r.Changes) == 0 {
 				c.Say(words.FirewallNothing)
 			}
+			printChallenges(c, cfg, r.Backend)
 			return nil
 		},
 	}

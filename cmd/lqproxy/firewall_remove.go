@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"net"
+	"syscall"
 
 	"github.com/lqproxy/lqproxy/cmd/internal/daemon"
 	"github.com/lqproxy/lqproxy/cmd/internal/words"
@@ -13,9 +15,9 @@ import (
 // configuration: the record says what is ours.
 func newFirewallRemove(c *console) *cobra.Command {
 	var s settings
-	var yes, restore bool
+	var yes, restore, unused bool
 	cmd := &cobra.Command{
-		Use:   "remove [-i NAME] [--restore] [--yes]",
+		Use:   "remove [-i NAME] [--restore] [--unused] [--yes]",
 		Short: c.In(words.ShortFirewallRemove),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := s.judge(c); err != nil {
@@ -28,13 +30,36 @@ func newFirewallRemove(c *console) *cobra.Command {
 				c.Say(words.FirewallNothingNow)
 				return nil
 			}
+			if unused && keptForOthers(c, cmd, s) {
+				return nil
+			}
 			return removeFirewall(c, cmd, s, restore)
 		},
 	}
 	cmd.Flags().StringVarP(&s.instance, "instance", "i", "", c.In(words.FlagInstance))
 	cmd.Flags().BoolVar(&yes, "yes", false, c.In(words.FlagYes))
+	cmd.Flags().BoolVar(&unused, "unused", false, c.In(words.FlagUnused))
 	cmd.Flags().BoolVar(&restore, "restore", false, c.In(words.FlagRestore))
 	return cmd
+}
+
+// keptForOthers reports whether something still listens on a port of the
+// record, and says so: without our rules that port might stand open. What
+// cannot be listened on for another reason is not in use.
+func keptForOthers(c *console, cmd *cobra.Command, s settings) bool {
+	record, _, _ := firewall.Applied(s.instance, firewall.DefaultFolders) // the removal says what is wrong with it
+	var lc net.ListenConfig
+	for _, address := range record.Listen {
+		ln, err := lc.Listen(cmd.Context(), "tcp", address.String())
+		if errors.Is(err, syscall.EADDRINUSE) {
+			c.Say(words.FirewallKept, address.Port())
+			return true
+		}
+		if err == nil {
+			ln.Close() //nolint:errcheck // nobody has connected
+		}
+	}
+	return false
 }
 
 // removeFirewall takes our rules away and has it recorded.

@@ -9,12 +9,16 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
+
+	"github.com/lqproxy/lqproxy/cmd/internal/daemon"
 )
 
 func main() {
 	ctx, end := withSignals(context.Background())
 	code := run(ctx, os.Args[1:], process{
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, uid: os.Geteuid(),
+		inherit: daemon.Inherit,
 	})
 	end()
 	os.Exit(code)
@@ -40,6 +44,9 @@ type process struct {
 	stdout, stderr io.Writer
 	getenv         func(string) string
 	uid            int
+
+	// inherit takes over from the process before this one; nil: there are no upgrades.
+	inherit func(patience time.Duration) (*daemon.Succession, error)
 }
 
 // run is main without the process: it reads no globals and never exits, so a

@@ -5,13 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/lqproxy/lqproxy/cmd/internal/words"
 	"github.com/lqproxy/lqproxy/probe"
 	"github.com/lqproxy/lqproxy/proxy/upstream"
@@ -371,46 +369,6 @@ func TestOwnFolder(t *testing.T) {
 			t.Errorf("ownFolder(%v) = %q, want %q", tt.env, got, tt.want)
 		}
 	}
-}
-
-// TestReadmeHasTheVerdicts holds the tables between the markers of both READMEs
-// to the code; -update writes them.
-func TestReadmeHasTheVerdicts(t *testing.T) {
-	t.Parallel()
-	for file, l := range map[string]words.Lang{"README.md": words.English, "README.zh-CN.md": words.Chinese} {
-		name := filepath.Join("..", "..", file)
-		data, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		const begin, end = "<!-- begin verdicts -->\n", "<!-- end verdicts -->\n"
-		before, rest, found := strings.Cut(string(data), begin)
-		_, after, ended := strings.Cut(rest, end)
-		if !found || !ended {
-			t.Fatalf("%s has no markers of the verdicts", file)
-		}
-		want := before + begin + markdownVerdicts(l) + end + after
-		if *update {
-			if err := os.WriteFile(name, []byte(want), 0o644); err != nil {
-				t.Fatal(err)
-			}
-			continue
-		}
-		if diff := cmp.Diff(want, string(data)); diff != "" {
-			t.Errorf("%s is not what the code says; -update writes it (-want +got):\n%s", file, diff)
-		}
-	}
-}
-
-// markdownVerdicts is the table of the verdicts in a README.
-func markdownVerdicts(l words.Lang) string {
-	head := words.Text{EN: "| verdict | exit code | meaning | what to do |", ZH: "| 结论 | 退出码 | 含义 | 处理办法 |"}
-	lines := []string{head.In(l), "|---|---|---|---|"}
-	for _, v := range probe.Verdicts {
-		lines = append(lines, "| `"+string(v)+"` | "+string(rune('0'+v.ExitCode()))+" | "+
-			words.VerdictMeaning(l, v)+" | "+words.VerdictRemedy(l, v)+" |")
-	}
-	return strings.Join(lines, "\n") + "\n"
 }
 
 // Whoever asks while nothing is there gets no folder of the daemon's.

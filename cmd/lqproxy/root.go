@@ -35,7 +35,7 @@ func newRoot(c *console) *cobra.Command {
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetHelpCommand(newHelp(c))
-	root.AddCommand(newServe(c), newCheck(c), newConfig(c), newDemo(c), newDoctor(c), newFirewall(c), newSimulate(c), newProbe(c), newTrust(c), newVersion(c), newCompletion(c))
+	root.AddCommand(newServe(c), newCheck(c), newConfig(c), newDemo(c), newDoctor(c), newFirewall(c), newImport(c), newSimulate(c), newProbe(c), newReload(c), newSetup(c), newStatus(c), newTakeover(c), newTrust(c), newUpgrade(c), newVersion(c), newCompletion(c), newMan(c))
 	for _, cmd := range root.Commands() {
 		finish(c, cmd)
 	}

@@ -55,6 +55,7 @@ func TestScripts(t *testing.T) {
 			"signal":      signalProgram,
 			"finish":      finishProgram,
 			"narrow":      narrow,
+			"zabbix":      zabbix,
 		},
 	})
 }

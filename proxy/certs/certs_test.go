@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"maps"
 	"math/big"
 	"net"
 	"os"
@@ -72,7 +73,7 @@ func open(t *testing.T, p pair) *folder {
 	f := &folder{cert: filepath.Join(dir, "cert.pem"), key: filepath.Join(dir, "key.pem"), registry: prometheus.NewPedanticRegistry()}
 	f.write(t, p)
 	core, log := observer.New(zapcore.InfoLevel)
-	files, err := Open(f.cert, f.key, NewMetrics(f.registry), zap.New(core))
+	files, err := OpenFiles(f.cert, f.key, Options{Metrics: NewMetrics(f.registry), Log: zap.New(core)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,6 +133,20 @@ func look() {
 	synctest.Wait()
 }
 
+// gauges reads the time series.
+func (f *folder) gauges(t *testing.T) map[string]float64 {
+	t.Helper()
+	families, err := f.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]float64{}
+	for _, family := range families {
+		values[family.GetName()] = family.GetMetric()[0].GetGauge().GetValue()
+	}
+	return values
+}
+
 func (f *folder) messages() []string {
 	var all []string
 	for _, e := range f.log.All() {
@@ -167,11 +182,11 @@ func TestRunKeepsTheOldCertificateWhenTheNewIsWorse(t *testing.T) {
 		name, cert, key string // whose: see files; "": the file is removed
 		reason          string // in the log
 	}{
-		{"key of another", "good", "expired", "private key does not match"},
-		{"no certificate", "half", "half", "failed to find any PEM data"},
+		{"key of another", "good", "expired", "do not belong together"},
+		{"no certificate", "half", "half", "is not a PEM file"},
 		{"file gone", "", "good", "no such file"},
-		{"expired", "expired", "expired", "it expired on"},
-		{"not yet valid", "early", "early", "it is not valid before"},
+		{"expired", "expired", "expired", "the certificate expired on"},
+		{"not yet valid", "early", "early", "the certificate is not valid before"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -270,8 +285,8 @@ func TestMetricsShowTheEndOnlyWhileThereIsACertificate(t *testing.T) {
 		done := make(chan error, 1)
 		go func() { done <- f.files.Run(ctx) }()
 		synctest.Wait()
-		if got := testutil.ToFloat64(f.files.metrics); got != 1999999999 {
-			t.Errorf("%s = %v, want 1999999999", nameNotAfter, got)
+		if got, want := f.gauges(t), (map[string]float64{nameNotAfter: 1999999999, nameFailed: 0}); !maps.Equal(got, want) {
+			t.Errorf("metrics = %v, want %v", got, want)
 		}
 		cancel()
 		if err := <-done; err != nil {
@@ -295,7 +310,7 @@ func TestOpenRefusesWhatIsNoPair(t *testing.T) {
 	if err := os.WriteFile(file, p.cert, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(file, filepath.Join(dir, "none"), nil, nil); err == nil || !strings.Contains(err.Error(), "none") {
+	if _, err := OpenFiles(file, filepath.Join(dir, "none"), Options{}); err == nil || !strings.Contains(err.Error(), "none") {
 		t.Errorf("Open without a key = %v, want an error that names the file", err)
 	}
 }

@@ -6,35 +6,34 @@ import (
 	"go.uber.org/zap"
 )
 
-// Keys of log fields, and the event that alarms are bound to.
-const (
-	keyEvent    = "event"
-	keyFile     = "file"
-	keySubject  = "subject"
-	keyNotAfter = "not_after"
-	keyDays     = "days"
-
-	eventExpiring = "certificate_expiring"
-)
-
 // thresholds are the days before its end at which a certificate is spoken of.
 var thresholds = [...]int{1, 7, 14, 30}
 
 const day = 24 * time.Hour
 
 // warn says that the certificate comes to its end, once at each threshold.
-func (f *Files) warn(now time.Time) {
-	left := f.Leaf().NotAfter.Sub(now)
+func (c *current) warn(now time.Time) {
+	s := c.State()
+	left := s.NotAfter.Sub(now)
 	for _, days := range thresholds {
 		if left > time.Duration(days)*day {
 			continue
 		}
-		if f.warned == days {
+		if c.said(days) {
 			return
 		}
-		f.warned = days
-		f.log.Warn("listener certificate expires", zap.String(keyEvent, eventExpiring), zap.String(keyFile, f.certFile),
-			zap.Int(keyDays, int(left/day)), zap.Time(keyNotAfter, f.Leaf().NotAfter))
+		c.log.Warn("listener certificate expires", zap.String(keyEvent, eventExpiring), zap.String(keyFile, s.File),
+			zap.Int(keyDays, int(left/day)), zap.Time(keyNotAfter, s.NotAfter))
 		return
 	}
+}
+
+// said notes that the threshold of that many days was spoken of, and reports
+// whether it was before.
+func (c *current) said(days int) bool {
+	c.lock.Lock()
+	defer c.lock.Unlock()
+	before := c.warned == days
+	c.warned = days
+	return before
 }

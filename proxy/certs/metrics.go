@@ -6,35 +6,53 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// nameNotAfter is the name of the time series: renaming it breaks dashboards.
-const nameNotAfter = "lqproxy_listener_certificate_not_after_timestamp_seconds"
+// The names of the time series: renaming them breaks dashboards.
+const (
+	nameNotAfter = "lqproxy_listener_certificate_not_after_timestamp_seconds"
+	nameFailed   = "lqproxy_listener_certificate_renewal_failed"
+)
 
-// Metrics is the end of the listener's certificate as a time series. It is
+// Metrics are the state of the listener's certificate as time series. They are
 // there only while a certificate is: a 0 would read as expired since 1970.
 // Safe for concurrent use.
 type Metrics struct {
-	desc  *prometheus.Desc
-	shown atomic.Pointer[Files]
+	notAfter, failed *prometheus.Desc
+	shown            atomic.Pointer[current]
 }
 
-// NewMetrics registers the time series with reg. It panics if it is registered already.
+// NewMetrics registers the time series with reg. It panics if they are registered already.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
-	m := &Metrics{desc: prometheus.NewDesc(nameNotAfter, "When the listener's certificate expires.", nil, nil)}
+	m := &Metrics{
+		notAfter: prometheus.NewDesc(nameNotAfter, "When the listener's certificate expires.", nil, nil),
+		failed: prometheus.NewDesc(nameFailed,
+			"Whether the listener's certificate could not be replaced: its files were refused, or the authority gave none.", nil, nil),
+	}
 	reg.MustRegister(m)
 	return m
 }
 
 // Describe implements prometheus.Collector.
-func (m *Metrics) Describe(out chan<- *prometheus.Desc) { out <- m.desc }
+func (m *Metrics) Describe(out chan<- *prometheus.Desc) {
+	out <- m.notAfter
+	out <- m.failed
+}
 
 // Collect implements prometheus.Collector.
 func (m *Metrics) Collect(out chan<- prometheus.Metric) {
-	if f := m.shown.Load(); f != nil {
-		out <- prometheus.MustNewConstMetric(m.desc, prometheus.GaugeValue, float64(f.Leaf().NotAfter.Unix()))
+	c := m.shown.Load()
+	if c == nil {
+		return
 	}
+	s := c.State()
+	failed := 0.0
+	if s.Problem != nil {
+		failed = 1
+	}
+	out <- prometheus.MustNewConstMetric(m.notAfter, prometheus.GaugeValue, float64(s.NotAfter.Unix()))
+	out <- prometheus.MustNewConstMetric(m.failed, prometheus.GaugeValue, failed)
 }
 
-func (m *Metrics) show(f *Files) { m.shown.Store(f) }
+func (m *Metrics) show(c *current) { m.shown.Store(c) }
 
-// hide takes f's certificate away, unless another's is shown by now.
-func (m *Metrics) hide(f *Files) { m.shown.CompareAndSwap(f, nil) }
+// hide takes c's certificate away, unless another's is shown by now.
+func (m *Metrics) hide(c *current) { m.shown.CompareAndSwap(c, nil) }

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/google/renameio/v2"
 )
 
 const (
@@ -48,10 +50,11 @@ type KnownKeys struct {
 	changed chan struct{} // tells Run that there is something to write
 	saving  sync.Mutex    // held while the file is written
 
-	mu      sync.Mutex // guards what follows
-	keys    []KnownKey // in the order of FirstSeen
-	dirty   bool
-	damaged bool // the file is to be set aside, not overwritten
+	mu        sync.Mutex // guards what follows
+	keys      []KnownKey // in the order of FirstSeen
+	dirty     bool
+	damaged   bool // the file is to be set aside, not overwritten
+	suspended bool // the file is another process's
 }
 
 // OpenKnownKeys reads the record in file. A lost or damaged record is an empty
@@ -63,16 +66,61 @@ func OpenKnownKeys(file string) (*KnownKeys, error) {
 	if file == "" {
 		return k, nil
 	}
+	var err error
+	k.keys, k.damaged, err = readKeys(file)
+	return k, err
+}
+
+// readKeys reads the record in file, and says whether it is damaged.
+func readKeys(file string) (keys []KnownKey, damaged bool, err error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return k, fmt.Errorf("reading the record of upstream keys: %w", err)
+		return nil, false, fmt.Errorf("reading the record of upstream keys: %w", err)
 	}
-	k.keys, err = parseKeys(text)
-	if err != nil {
-		k.damaged = true
-		return k, fmt.Errorf("reading the record of upstream keys %s: %w", file, err)
+	if keys, err = parseKeys(text); err != nil {
+		return nil, true, fmt.Errorf("reading the record of upstream keys %s: %w", file, err)
 	}
-	return k, nil
+	return keys, false, nil
+}
+
+// Suspend leaves the file to another process, once what was not written yet is:
+// from then on the record changes in memory alone. That it cannot be written is
+// the error, and does not change that.
+func (k *KnownKeys) Suspend() error {
+	err := k.save()
+	k.saving.Lock() // a save that began before has ended
+	defer k.saving.Unlock()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.suspended = true
+	return err
+}
+
+// Resume takes the file over again from another process: the record becomes
+// what stands there, and what was seen here in the meantime is added and
+// written. The error is that of OpenKnownKeys; the record stays what it was
+// then.
+func (k *KnownKeys) Resume() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.suspended = false
+	if k.file == "" {
+		return nil
+	}
+	keys, damaged, err := readKeys(k.file)
+	if err == nil {
+		for _, own := range k.keys {
+			if indexPin(keys, own.Pin) < 0 && len(keys) < maxKeys {
+				own.Accepted = len(keys) == 0
+				keys = append(keys, own)
+				k.dirty = true
+			}
+		}
+		k.keys = keys
+	}
+	k.damaged = damaged
+	signal(k.changed)
+	return err
 }
 
 // parseKeys reads the record. Repeated keys are one; accepted if one of them is.
@@ -182,9 +230,9 @@ func (k *KnownKeys) save() error {
 	defer k.saving.Unlock()
 
 	k.mu.Lock()
-	dirty, damaged := k.dirty, k.damaged
+	dirty, damaged := k.dirty && !k.suspended, k.damaged
 	f := keyFile{Version: recordVersion, Keys: slices.Clone(k.keys)}
-	k.dirty = false
+	k.dirty = k.dirty && k.suspended
 	k.mu.Unlock()
 	if !dirty || k.file == "" {
 		return nil
@@ -217,17 +265,8 @@ func (k *KnownKeys) write(f keyFile, damaged bool) error {
 // file, so that a crash leaves the one or the other.
 func replaceFile(file string, text []byte) error {
 	dir := filepath.Dir(file)
-	tmp, err := os.CreateTemp(dir, filepath.Base(file)+".*") // mode 0600
+	err := renameio.WriteFile(file, text, 0o600, renameio.WithTempDir(dir), renameio.WithStaticPermissions(0o600))
 	if err != nil {
-		return err
-	}
-	_, err = tmp.Write(text)
-	err = errors.Join(err, tmp.Sync(), tmp.Close())
-	if err == nil {
-		err = os.Rename(tmp.Name(), file)
-	}
-	if err != nil {
-		_ = os.Remove(tmp.Name())
 		return err
 	}
 	return syncDir(dir)

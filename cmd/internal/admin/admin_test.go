@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/lqproxy/lqproxy/cmd/internal/words"
 	"github.com/lqproxy/lqproxy/proxy"
 	"github.com/lqproxy/lqproxy/proxy/allow"
 	"github.com/lqproxy/lqproxy/proxy/upstream"
@@ -26,35 +25,11 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// status is an instance in trouble.
-func status() Status {
-	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	return Status{
-		Build:   Build{Version: "1.2.3", Revision: "abc", GoVersion: "go1.26", Platform: "linux/amd64"},
-		State:   StateReady,
-		PID:     42,
-		Started: at,
-		File:    "/etc/lqproxy/<b>.toml",
-		Listen:  Listen{Addresses: []string{"[::]:8864"}, TLS: "files", NotAfter: &at},
-		Sources: Sources{Prefixes: 3, Presets: []string{"fpy-production"}},
-		Target:  "lqpt.chinatax.gov.cn:8443",
-		Upstream: upstream.Status{
-			Host: "lqpt.chinatax.gov.cn", Since: at, Error: "dialing upstream: refused", Changed: true,
-			Addresses: []upstream.AddressStatus{{Addr: netip.MustParseAddr("192.0.2.1"), State: upstream.AddressFailed}},
-		},
-		Traffic: Traffic{Exchanges: 12345, Failures: map[string]int64{"dial": 7}, Limits: []Limit{{"queue", 1, 4096}}},
-		Reload:  Reload{At: at, Error: "allow.sources: must name at least one"},
-		Firewall: &Firewall{
-			Backend: "iptables", Checked: at, Problems: []string{"+ admit 49.4.80.61 → 8864/tcp"}, Pending: "-10.0.0.0/8",
-		},
-	}
-}
-
 // source is a Source that is ready if ready is true.
 func source(ready bool) Source {
 	reg := prometheus.NewPedanticRegistry()
 	proxy.NewMetrics(reg, upstream.NewMetrics(reg))
-	return Source{Metrics: reg, Ready: func() bool { return ready }, Status: status, Log: zap.NewNop()}
+	return Source{Metrics: reg, Ready: func() bool { return ready }, Status: ill, Log: zap.NewNop()}
 }
 
 func TestHandlerAnswers(t *testing.T) {
@@ -100,7 +75,7 @@ func TestStatusIsWhole(t *testing.T) {
 	if err := d.Decode(&got); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(status(), got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
+	if diff := cmp.Diff(ill(), got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
 		t.Errorf("/status (-want +got):\n%s", diff)
 	}
 }
@@ -123,7 +98,7 @@ func TestPageSpeaksTheLanguageOfTheReader(t *testing.T) {
 		if !strings.Contains(page, `<html lang="`+tt.lang+`">`) {
 			t.Errorf("GET /%s, Accept-Language %q: not in %s", tt.query, tt.accept, tt.lang)
 		}
-		if got := strings.Contains(page, "已就绪"); got != (tt.lang == "zh") {
+		if got := strings.Contains(page, "注意") || strings.Contains(page, "故障"); got != (tt.lang == "zh") {
 			t.Errorf("GET /%s, Accept-Language %q: in Chinese: %v", tt.query, tt.accept, got)
 		}
 	}
@@ -135,49 +110,21 @@ func TestPageShowsTroubleAndNothingForeign(t *testing.T) {
 	Handler(source(true)).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 	page := w.Body.String()
 	for _, want := range []string{
-		"dialing upstream: refused", "dial 7", "12345", "192.0.2.1", "1 of 4096", "must name at least one",
-		"not yet accepted", "fpy-production", "iptables, out of step", "-10.0.0.0/8", "/etc/lqproxy/&lt;b&gt;.toml", `class="alarm"`,
+		"connection refused", "dial 7", "12345", "192.0.2.1", "1024 of 1024", "must name at least one",
+		"not accepted yet", "fpy-production", "iptables, out of step", "-10.0.0.0/8", "/etc/lqproxy/&lt;b&gt;.toml",
+		`class="alarm"`, `class="verdict critical">CRITICAL`, `<li class="critical">`, `<li class="warning">`, "lqproxy probe -c /etc/lqproxy/&lt;b&gt;.toml -i branch",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q", want)
 		}
 	}
-	for _, bad := range []string{"<script", "src=", "http://", "https://", "ZgotmplZ"} {
+	for _, bad := range []string{"<script", "src=", `href="http`, "url(", "ZgotmplZ"} {
 		if strings.Contains(page, bad) {
 			t.Errorf("the page has %q", bad)
 		}
 	}
 	if got := w.Header().Get("Content-Security-Policy"); !strings.Contains(got, "default-src 'none'") {
 		t.Errorf("Content-Security-Policy = %q, want nothing loaded", got)
-	}
-}
-
-func TestPageShowsTheFirewall(t *testing.T) {
-	t.Parallel()
-	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	when := clock(at)
-	for _, tt := range []struct {
-		firewall *Firewall
-		lang     words.Lang
-		want     []row
-	}{
-		{nil, words.English, nil},
-		{&Firewall{"firewalld", true, at, nil, ""}, words.English, []row{{"firewall", "firewalld, in step (checked " + when + ")", false}}},
-		{&Firewall{"firewalld", true, at, nil, ""}, words.Chinese, []row{{"防火墙", "firewalld，一致（检查于 " + when + "）", false}}},
-		{
-			&Firewall{"iptables", false, at, []string{"a", "b"}, ""}, words.English,
-			[]row{{"firewall", "iptables, out of step (checked " + when + "): a; b", true}},
-		},
-		{
-			&Firewall{"iptables", true, at, nil, "+52.83.1.1"}, words.Chinese,
-			[]row{{"防火墙", "iptables，一致（检查于 " + when + "）；尚未执行：+52.83.1.1（lqproxy firewall apply）", true}},
-		},
-	} {
-		b := newSection(words.PageCallers, tt.lang)
-		b.firewall(tt.firewall)
-		if diff := cmp.Diff(tt.want, b.Rows, cmp.AllowUnexported(row{})); diff != "" {
-			t.Errorf("rows of %+v (-want +got):\n%s", tt.firewall, diff)
-		}
 	}
 }
 
@@ -194,17 +141,31 @@ func TestReadTraffic(t *testing.T) {
 	counter("lqproxy_exchanges_total", "code", map[string]float64{"200": 5, "502": 2})
 	counter("lqproxy_exchange_failures_total", "reason", map[string]float64{"dial": 2, "busy": 0})
 	counter("lqproxy_connections_refused_total", "reason", map[string]float64{"source_refused": 3})
+	counter("lqproxy_limit_reached_total", "limit", map[string]float64{"queue": 5})
 	current := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "lqproxy_limit_current", Help: "As of package proxy."}, []string{"limit"})
 	current.WithLabelValues("queue").Set(1)
 	capacity := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "lqproxy_limit_capacity", Help: "As of package proxy."}, []string{"limit"})
 	capacity.WithLabelValues("queue").Set(9)
 	reg.MustRegister(current, capacity)
 
-	got, err := ReadTraffic(reg)
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	activity := proxy.Activity{
+		LastMinute: proxy.Minute{Exchanges: 4},
+		Failures:   map[proxy.Reason]time.Time{proxy.Dial: at},
+		Limits:     map[string]time.Time{"queue": at},
+		IPNotFiled: proxy.Occurrences{Count: 2, Last: at},
+	}
+	got, err := ReadTraffic(reg, activity)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Traffic{Refused: 3, Exchanges: 7, Failures: map[string]int64{"dial": 2}, Limits: []Limit{{"queue", 1, 9}}}
+	want := Traffic{
+		Refused: 3, Exchanges: 7, Failures: map[string]int64{"dial": 2},
+		Limits:     []Limit{{Name: "queue", Current: 1, Capacity: 9, Reached: 5, LastReached: at}},
+		Failed:     map[proxy.Reason]time.Time{proxy.Dial: at},
+		Leqi:       Leqi{IPNotFiled: proxy.Occurrences{Count: 2, Last: at}},
+		LastMinute: proxy.Minute{Exchanges: 4},
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("ReadTraffic() (-want +got):\n%s", diff)
 	}

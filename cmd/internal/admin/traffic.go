@@ -5,20 +5,27 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lqproxy/lqproxy/proxy"
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 )
 
 // ReadTraffic reads the traffic from the time series of package proxy, so that
-// the status and the metrics never differ.
-func ReadTraffic(g prometheus.Gatherer) (Traffic, error) {
+// the status and the metrics never differ, and from what is known besides.
+func ReadTraffic(g prometheus.Gatherer, a proxy.Activity) (Traffic, error) {
+	t := Traffic{
+		Failures: map[string]int64{}, Failed: a.Failures, LastMinute: a.LastMinute,
+		Leqi: Leqi{a.Forbidden, a.IPNotFiled, a.FlowLimited},
+	}
 	families, err := g.Gather()
 	if err != nil {
-		return Traffic{}, fmt.Errorf("gathering metrics: %w", err)
+		return t, fmt.Errorf("gathering metrics: %w", err)
 	}
-	t := Traffic{Failures: map[string]int64{}}
 	for _, f := range families {
 		t.add(f)
+	}
+	for i, l := range t.Limits {
+		t.Limits[i].LastReached = a.Limits[l.Name]
 	}
 	slices.SortFunc(t.Limits, func(a, b Limit) int { return strings.Compare(a.Name, b.Name) })
 	return t, nil
@@ -45,6 +52,8 @@ func (t *Traffic) add(f *dto.MetricFamily) {
 		each(f, func(limit string, n int64) { t.limit(limit).Current = n })
 	case "lqproxy_limit_capacity":
 		each(f, func(limit string, n int64) { t.limit(limit).Capacity = n })
+	case "lqproxy_limit_reached_total":
+		each(f, func(limit string, n int64) { t.limit(limit).Reached = n })
 	}
 }
 

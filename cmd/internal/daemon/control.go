@@ -15,18 +15,19 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/lqproxy/lqproxy/cmd/internal/logging"
 	"github.com/lqproxy/lqproxy/proxy/upstream"
 	"go.uber.org/zap"
 )
 
 // The control socket takes orders of commands: one line of JSON, an [Order], is
-// answered by one line of JSON, an [Outcome], and the connection ends. It lies
-// in the state directory and is open to the service's user and root alone.
+// answered by one line of JSON, an [Outcome], and the connection ends. Before
+// that line there may be others, each a [Progress], and they are never far
+// apart. The socket lies in the state directory and is open to the service's
+// user and root alone.
 const (
 	controlName  = "control.sock"
 	controlMode  = 0o600
-	controlLimit = 10 * time.Second // of a connection
+	controlLimit = 15 * time.Second // for a line to come, or to be taken
 	orderSize    = 16 << 10         // bytes of an Order
 )
 
@@ -35,19 +36,25 @@ type Action string
 
 // The actions. What is not one of them is refused.
 const (
+	Reload  Action = "reload"  // the file is read again and put in force
+	Upgrade Action = "upgrade" // the installed binary takes over
+
 	TrustAccept Action = "trust_accept" // a recorded key is one that is expected
 	TrustForget Action = "trust_forget" // a key leaves the record
 
 	// What root did beside the daemon, which keeps the record of it.
 	FirewallApply  Action = "firewall_apply"
 	FirewallRemove Action = "firewall_remove"
+	Setup          Action = "setup"    // it wrote the configuration
+	Takeover       Action = "takeover" // of nginx's place, or back
 )
 
 // An Order is what a command asks of the running daemon.
 type Order struct {
 	Action  Action       `json:"action"`
 	Pin     upstream.Pin `json:"pin,omitzero"`      // of the key, for the actions of trust
-	Changed string       `json:"changed,omitempty"` // for the actions of the firewall; at most 12 KiB
+	Changed string       `json:"changed,omitempty"` // for what was done beside the daemon; at most 12 KiB
+	Lang    string       `json:"lang,omitempty"`    // in which the installed binary is to judge the file, for Upgrade
 	Caller  Caller       `json:"caller"`
 }
 
@@ -56,22 +63,6 @@ type Caller struct {
 	Login    string `json:"login,omitempty"`
 	SudoUser string `json:"sudo_user,omitempty"`
 	Terminal string `json:"terminal,omitempty"`
-}
-
-// Problem says why an order was not carried out.
-type Problem string
-
-// The problems.
-const (
-	ProblemUnknown Problem = "unknown_action" // of another version, perhaps
-	ProblemNoKey   Problem = "no_such_key"    // the record has no such key
-	ProblemFailed  Problem = "failed"         // see Outcome.Error
-)
-
-// An Outcome is what became of an order. The zero Outcome is success.
-type Outcome struct {
-	Problem Problem `json:"problem,omitempty"`
-	Error   string  `json:"error,omitempty"`
 }
 
 // Errors of Send, beside those of the system.
@@ -86,6 +77,12 @@ var (
 // Send gives an order to the daemon whose state directory that is, and waits
 // for the outcome.
 func Send(ctx context.Context, stateDir string, o Order) (Outcome, error) {
+	return Follow(ctx, stateDir, o, func(Progress) {})
+}
+
+// Follow is Send for an order that takes its time: tell hears what is done
+// meanwhile.
+func Follow(ctx context.Context, stateDir string, o Order, tell func(Progress)) (Outcome, error) {
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "unix", filepath.Join(stateDir, controlName))
 	switch {
@@ -97,18 +94,24 @@ func Send(ctx context.Context, stateDir string, o Order) (Outcome, error) {
 		return Outcome{}, fmt.Errorf("giving an order: %w", err)
 	}
 	defer conn.Close()                                      //nolint:errcheck // all was read
-	conn.SetDeadline(time.Now().Add(controlLimit))          //nolint:errcheck // the read fails too
 	stop := context.AfterFunc(ctx, func() { conn.Close() }) //nolint:errcheck // the read fails then
 	defer stop()
 
-	var outcome Outcome
+	conn.SetDeadline(time.Now().Add(controlLimit)) //nolint:errcheck // the write fails too
 	if err := json.NewEncoder(conn).Encode(o); err != nil {
-		return outcome, fmt.Errorf("giving an order: %w", err)
+		return Outcome{}, fmt.Errorf("giving an order: %w", err)
 	}
-	if err := json.NewDecoder(conn).Decode(&outcome); err != nil {
-		return outcome, fmt.Errorf("waiting for the outcome of an order: %w", err)
+	for in := json.NewDecoder(conn); ; {
+		conn.SetReadDeadline(time.Now().Add(controlLimit)) //nolint:errcheck // the read fails too
+		var r reply
+		switch err := in.Decode(&r); {
+		case err != nil:
+			return Outcome{}, fmt.Errorf("waiting for the outcome of an order: %w", err)
+		case r.Progress == nil:
+			return r.Outcome, nil
+		}
+		tell(*r.Progress)
 	}
-	return outcome, nil
 }
 
 // takeOrders opens the control socket and returns what serves it until ctx is
@@ -128,13 +131,15 @@ func (d *Daemon) takeOrders() func(ctx context.Context) error {
 	}
 }
 
-// serveControl accepts orders until ctx is done, and closes ln.
+// serveControl accepts orders until ctx is done, and closes ln. An order that
+// came has its outcome then.
 func (d *Daemon) serveControl(ctx context.Context, ln *net.UnixListener) error {
 	stop := context.AfterFunc(ctx, func() { ln.Close() }) //nolint:errcheck // accepting ends
 	defer stop()
 
 	var connections sync.WaitGroup
 	defer connections.Wait()
+	defer d.removeControl()
 	for {
 		conn, err := ln.AcceptUnix()
 		switch {
@@ -153,37 +158,52 @@ func (d *Daemon) serveControl(ctx context.Context, ln *net.UnixListener) error {
 }
 
 // openControl returns the listener of the control socket; nil where there is no
-// state directory. A socket that an earlier process left behind is removed: who
-// runs holds the listen addresses, so there is no other one now.
+// state directory. It takes the place of the one of an earlier process, if that
+// left one behind, or has just handed over: commands find the one or the other.
 func (d *Daemon) openControl() (*net.UnixListener, error) {
 	dir := d.o.Config.StateDir
 	if dir == "" {
 		return nil, nil
 	}
 	name := filepath.Join(dir, controlName)
-	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	own := fmt.Sprintf("%s.%d", name, os.Getpid())
+	if err := os.Remove(own); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("removing old control socket: %w", err)
 	}
-	ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: name, Net: "unix"})
+	ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: own, Net: "unix"})
 	if err != nil {
 		return nil, fmt.Errorf("opening control socket: %w", err)
 	}
-	if err := os.Chmod(name, controlMode); err != nil {
-		ln.Close() //nolint:errcheck // nobody has connected
-		return nil, fmt.Errorf("closing control socket to others: %w", err)
+	ln.SetUnlinkOnClose(false) // it is called otherwise by then
+	if err = os.Chmod(own, controlMode); err == nil {
+		err = os.Rename(own, name)
+	}
+	if err != nil {
+		ln.Close()         //nolint:errcheck // nobody has connected
+		_ = os.Remove(own) // or the next start does
+		return nil, fmt.Errorf("opening control socket to those who may: %w", err)
 	}
 	return ln, nil
 }
 
+// removeControl removes the socket, unless it is the next process's by now.
+func (d *Daemon) removeControl() {
+	if dir := d.o.Config.StateDir; dir != "" && !d.retired.Load() {
+		_ = os.Remove(filepath.Join(dir, controlName))
+	}
+}
+
 // serveOrder carries out the order of one connection.
 func (d *Daemon) serveOrder(ctx context.Context, conn *net.UnixConn) {
-	defer conn.Close()                                      //nolint:errcheck // the outcome is written
-	conn.SetDeadline(time.Now().Add(controlLimit))          //nolint:errcheck // the read fails too
-	stop := context.AfterFunc(ctx, func() { conn.Close() }) //nolint:errcheck // the read fails then
+	defer conn.Close()                             //nolint:errcheck // the outcome is written
+	conn.SetDeadline(time.Now().Add(controlLimit)) //nolint:errcheck // the read fails too
+	stop := context.AfterFunc(ctx, func() {
+		conn.SetReadDeadline(time.Now()) //nolint:errcheck // a closed one has ended
+	})
 	defer stop()
 
-	line, err := bufio.NewReader(io.LimitReader(conn, orderSize)).ReadBytes('\n')
 	var order Order
+	line, err := bufio.NewReader(io.LimitReader(conn, orderSize)).ReadBytes('\n')
 	if err == nil {
 		err = json.Unmarshal(line, &order)
 	}
@@ -191,62 +211,23 @@ func (d *Daemon) serveOrder(ctx context.Context, conn *net.UnixConn) {
 	if err != nil {
 		outcome.Error = err.Error()
 	} else {
-		outcome = d.carryOut(order, peerUID(conn))
+		outcome = d.carryOut(order, peerUID(conn), func(p Progress) { _ = write(conn, reply{Progress: &p}) })
 	}
-	if err := json.NewEncoder(conn).Encode(outcome); err != nil {
+	if err := write(conn, reply{Outcome: outcome}); err != nil {
 		d.log.Warn("the outcome of an order cannot be told", zap.Error(err))
 	}
 }
 
-// carryOut does what the order asks for, and says so in the log: who keeps
-// watch over a machine wants to know who changed what.
-func (d *Daemon) carryOut(o Order, uid int) Outcome {
-	var err error
-	var changed string
-	switch o.Action {
-	case TrustAccept:
-		changed, err = "accepted: false -> true", d.known.Accept(o.Pin)
-	case TrustForget:
-		changed, err = "recorded: true -> false", d.known.Forget(o.Pin)
-	case FirewallApply, FirewallRemove: // it is done
-		changed = o.Changed
-	default:
-		return Outcome{Problem: ProblemUnknown, Error: fmt.Sprintf("no action is called %q", o.Action)}
-	}
-	fields := o.fields(uid)
-	switch {
-	case err == nil:
-		d.log.Info("admin action", append(fields, zap.String(keyChanged, changed))...)
-		return Outcome{}
-	case errors.Is(err, upstream.ErrNoSuchKey):
-		d.log.Info("admin action refused", append(fields, zap.Error(err))...)
-		return Outcome{ProblemNoKey, err.Error()}
-	}
-	d.log.Error("admin action failed", append(fields, zap.Error(err))...)
-	return Outcome{ProblemFailed, err.Error()}
+// A reply is one line to whoever gave an order.
+type reply struct {
+	Progress *Progress `json:"progress,omitempty"` // the last line has none
+	Outcome
 }
 
-// fields are those of the line about o, which the user uid gave.
-func (o Order) fields(uid int) []zap.Field {
-	fields := []zap.Field{zap.String(logging.KeyEvent, eventAdminAction), zap.String(keyAction, string(o.Action))}
-	if o.Pin != (upstream.Pin{}) {
-		fields = append(fields, zap.Stringer(keyPin, o.Pin))
+// write sends r to whoever may have gone meanwhile.
+func write(conn *net.UnixConn, r reply) error {
+	if err := conn.SetWriteDeadline(time.Now().Add(controlLimit)); err != nil {
+		return err
 	}
-	return append(fields,
-		zap.String(keyLogin, o.Caller.Login),
-		zap.String(keySudoUser, o.Caller.SudoUser),
-		zap.String(keyTerminal, o.Caller.Terminal),
-		zap.Int(keyUID, uid))
+	return json.NewEncoder(conn).Encode(r)
 }
-
-// Keys and the event of orders.
-const (
-	eventAdminAction = "admin_action"
-
-	keyAction   = "action"
-	keyPin      = "pin"
-	keyLogin    = "login"
-	keySudoUser = "sudo_user"
-	keyTerminal = "terminal"
-	keyUID      = "uid"
-)

@@ -6,7 +6,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
+	"net/http"
+	"os"
 	"os/signal"
 	"sync"
 	"sync/atomic"
@@ -36,6 +37,10 @@ type Options struct {
 
 	Stdout, Stderr io.Writer // of the logs; see logging.Options
 
+	// Succession is what the process before this one left, and how the next one
+	// is started; nil: there are no upgrades.
+	Succession *Succession
+
 	// OnReady, if set, is called once all listeners are served; OnStopping
 	// when the stop begins, with its cause. Neither may call Run.
 	OnReady    func()
@@ -52,14 +57,25 @@ type Daemon struct {
 	log      *zap.Logger
 	known    *upstream.KnownKeys
 	server   *proxy.Server
-	admin    *admin.Server
+	pages    http.Handler // of the admin listeners
 	firewall *firewallView
 
-	callers []*net.TCPListener
-	admins  []net.Listener
-
+	fronts   atomic.Pointer[fronts]
 	current  atomic.Pointer[generation]
 	draining atomic.Bool
+
+	// Of Run.
+	begin  func(...task) *stage
+	asked  context.Context // ends when somebody wants it to stop
+	alive  context.Context // ends then, or when a part of it fails
+	duties *stage          // what one process of an instance alone may do
+
+	inCharge   atomic.Bool // this is, or was, the process with the duties
+	retired    atomic.Bool // another one has them now
+	successor  *line       // to that one; like lost written before handedOver is closed
+	lost       error       // that one has crashed
+	handedOver chan struct{}
+	former     atomic.Int64 // connections of the process before this one, as it said last
 
 	// What runs of the current generation.
 	upstreams    *relay
@@ -67,8 +83,10 @@ type Daemon struct {
 	probes       *relay
 	background   *probe.Background
 
-	reloading   sync.Mutex // held during a reload
-	outcomeLock sync.Mutex // guards outcome
+	changing    sync.Mutex  // held during a reload and an upgrade
+	upgrading   atomic.Bool // during an upgrade
+	again       atomic.Bool // a reload was asked for by a signal meanwhile
+	outcomeLock sync.Mutex  // guards outcome
 	outcome     admin.Reload
 }
 
@@ -76,17 +94,25 @@ type Daemon struct {
 // address that cannot be bound is a *ListenError. Unless there is an error,
 // the caller must Run the result.
 func New(o Options) (_ *Daemon, err error) {
-	d := &Daemon{o: o, started: time.Now(), upstreams: newRelay(), certificates: newRelay(), probes: newRelay()}
+	d := &Daemon{
+		o: o, started: time.Now(), handedOver: make(chan struct{}),
+		upstreams: newRelay(), certificates: newRelay(), probes: newRelay(),
+	}
+	d.inCharge.Store(!o.Succession.succeeds())
 	d.registry, d.metrics = newMetrics(o.Build)
 	defer func() {
 		if err != nil {
 			d.discard()
 		}
 	}()
-	if err := d.listen(); err != nil {
+	all, err := d.open(nil, o.Config)
+	d.fronts.Store(&all)
+	if err != nil {
 		return nil, err
 	}
-	if d.logs, err = logging.Open(d.logOptions(o.Config.Log)); err != nil {
+	logs := d.logOptions(o.Config.Log)
+	logs.Joining = o.Succession.succeeds()
+	if d.logs, err = logging.Open(logs); err != nil {
 		return nil, fmt.Errorf("opening logs: %w", err)
 	}
 	d.log = d.logs.Error.Named("daemon")
@@ -115,14 +141,13 @@ func (d *Daemon) assemble() error {
 		Log:      d.logs.Error.Named("proxy"),
 		Metrics:  d.metrics.proxy,
 	})
-	log := d.logs.Error.Named("admin")
-	d.admin = admin.New(admin.Handler(admin.Source{
+	d.pages = admin.Handler(admin.Source{
 		Metrics: d.registry,
-		Ready:   d.server.Ready,
+		Ready:   d.accepts,
 		Status:  d.Status,
-		Log:     log,
-	}), log)
-	d.enforce(first)
+		Log:     d.logs.Error.Named("admin"),
+	})
+	d.enforce(first, Origin{Cause: CauseStart})
 	d.settle(nil)
 	return nil
 }
@@ -144,34 +169,20 @@ func (d *Daemon) openRecord() *upstream.KnownKeys {
 
 // discard undoes what New did before it failed.
 func (d *Daemon) discard() {
-	for _, ln := range d.callers {
-		ln.Close() //nolint:errcheck // it was never served
-	}
-	for _, ln := range d.admins {
-		ln.Close() //nolint:errcheck // it was never served
-	}
+	d.fronts.Load().leave()
 	if d.logs != nil {
 		d.logs.Close()
 	}
 }
 
-// listen binds all listeners, or says which one cannot be.
-func (d *Daemon) listen() error {
-	for _, address := range d.o.Config.Listen.Addresses {
-		ln, err := bind("listen.addresses", address)
-		if err != nil {
-			return err
-		}
-		d.callers = append(d.callers, ln)
+// answer answers on an admin listener. A connection that is left to this
+// process alone ends behind its answer, so that the next one asks the process
+// in charge.
+func (d *Daemon) answer(w http.ResponseWriter, r *http.Request) {
+	if d.retired.Load() {
+		w.Header().Set("Connection", "close")
 	}
-	for _, address := range d.o.Config.Admin.Addresses {
-		ln, err := bind("admin.addresses", address)
-		if err != nil {
-			return err
-		}
-		d.admins = append(d.admins, ln)
-	}
-	return nil
+	d.pages.ServeHTTP(w, r)
 }
 
 // logOptions translates [log].
@@ -193,67 +204,75 @@ func (d *Daemon) logOptions(l configs.Log) logging.Options {
 }
 
 // Addresses returns where callers connect, as bound.
-func (d *Daemon) Addresses() []string {
-	all := make([]string, len(d.callers))
-	for i, ln := range d.callers {
-		all[i] = ln.Addr().String()
-	}
-	return all
-}
+func (d *Daemon) Addresses() []string { return d.fronts.Load().of(keyListenAddresses).bound() }
 
 // AdminAddresses returns where the admin listener is, as bound.
-func (d *Daemon) AdminAddresses() []string {
-	all := make([]string, len(d.admins))
-	for i, ln := range d.admins {
-		all[i] = ln.Addr().String()
-	}
-	return all
-}
+func (d *Daemon) AdminAddresses() []string { return d.fronts.Load().of(keyAdminAddresses).bound() }
 
-// Run serves until ctx is done, or until a part of it fails, and then stops in
-// order. It returns nil unless something failed, and must be called once.
+// accepts is what /readyz says. A process that retired has no say in it: what it
+// is still asked through old connections is true of the one that took over.
+func (d *Daemon) accepts() bool { return d.retired.Load() || d.server.Ready() }
+
+// Retired reports whether another process has taken over.
+func (d *Daemon) Retired() bool { return d.retired.Load() }
+
+// Run serves until ctx is done, another process has taken over and the last
+// connection ended, or a part of it fails; it then stops in order. It returns
+// nil unless something failed, and must be called once.
 func (d *Daemon) Run(ctx context.Context) error {
 	alive, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	defer d.logs.Close()
-	orders := d.orders()
-	defer signal.Stop(orders)
+	d.asked, d.alive = ctx, alive
+	d.begin = func(tasks ...task) *stage { return begin(ctx, fail, tasks...) }
+	signals := d.signals()
+	defer signal.Stop(signals)
 
-	logs := begin(ctx, fail, task{"logs", d.logs.Run})
-	obeying := begin(ctx, fail, task{"orders", func(ctx context.Context) error {
-		return d.obey(ctx, orders)
-	}}, task{"control", d.takeOrders()})
-	background := begin(ctx, fail, task{"upstream", d.upstreams.run}, task{"certificate", d.certificates.run},
-		task{"probe", d.probes.run}, task{"firewall", d.firewall.run})
-	admins := begin(ctx, fail, task{"admin", func(ctx context.Context) error {
-		return d.admin.Serve(ctx, d.admins...)
-	}})
-	accepting := begin(ctx, fail, d.acceptTasks()...)
-
-	d.ready()
-	defer d.announce(false)
-	<-alive.Done()
-	err := d.stop(alive, ctx.Err() == nil, accepting)
-	err = errors.Join(err, admins.end(), background.end(), obeying.end())
-	d.log.Info("stopped", zap.String(logging.KeyEvent, logging.EventStopped), zap.Error(err))
+	logs := d.begin(task{"logs", d.logs.Run})
+	upstreams := d.begin(task{"upstream", d.upstreams.run})
+	for _, f := range *d.fronts.Load() {
+		d.serve(f)
+	}
+	var err error
+	if d.takeCharge() {
+		err = d.lead(signals, fail)
+	} else {
+		d.fronts.Load().leave() // to the process before, which serves on
+		err = d.stop()
+	}
+	err = errors.Join(err, d.fronts.Load().but(keyListenAddresses).end(), upstreams.end())
+	d.sayEnd(err)
 	return errors.Join(err, logs.end())
 }
 
-func (d *Daemon) acceptTasks() []task {
-	var tasks []task
-	for _, ln := range d.callers {
-		tasks = append(tasks, task{"accepting on " + ln.Addr().String(), func(ctx context.Context) error {
-			return d.server.Serve(ctx, ln)
-		}})
+// lead does what one process of an instance alone does, until it is to stop or
+// another one has taken over; then it lets the connections end.
+func (d *Daemon) lead(signals chan os.Signal, fail func(error)) error {
+	d.duties = d.begin(task{"certificate", d.certificates.run}, task{"probe", d.probes.run},
+		task{"firewall", d.firewall.run}, task{"systemd", d.tellStatus})
+	orders := d.begin(task{"signals", func(ctx context.Context) error { return d.obey(ctx, signals) }},
+		task{"control", d.takeOrders()}, task{"process before", d.hearFormer})
+	d.ready()
+	select {
+	case <-d.alive.Done():
+	case <-d.handedOver:
 	}
-	return tasks
+	var err error
+	if d.settleUpgrade() {
+		err = d.retire(fail)
+	} else {
+		err = d.stop()
+	}
+	err = errors.Join(err, orders.end(), d.duties.end())
+	d.withdraw()
+	return err
 }
 
 // ready tells the world that callers are served.
 func (d *Daemon) ready() {
 	c := d.current.Load()
-	d.announce(true)
-	d.notify("READY=1\nSTATUS=forwarding to " + c.upstream.Authority())
+	d.announce()
+	d.notify(d.readiness())
 	d.log.Info("started", zap.String(logging.KeyEvent, logging.EventStarted),
 		zap.String(keyVersion, d.o.Build.Version),
 		zap.String(keyFile, d.o.File),
@@ -262,35 +281,22 @@ func (d *Daemon) ready() {
 		zap.String(keyUpstream, c.upstream.Authority()),
 		zap.String(keyVerify, string(c.config.Upstream.TLS.Verify)),
 		zap.Int(keySources, len(c.config.Proxy.Sources.Prefixes())))
-	for _, ln := range d.callers {
-		warnIfAbsent(d.log, ln)
+	for _, f := range *d.fronts.Load() {
+		warnIfAbsent(d.log, f.ln)
 	}
 	d.warnIfPending()
+	d.o.Succession.taken()
 	if d.o.OnReady != nil {
 		d.o.OnReady()
 	}
 }
 
-// stop ends the acceptance of callers and waits for those who are connected.
-// alive is the context that ended; after a failure there is no grace.
-func (d *Daemon) stop(alive context.Context, failed bool, accepting *stage) error {
-	limits := d.current.Load().config.Proxy
-	d.server.Stop()
-	d.notify("STOPPING=1")
-	cause := context.Cause(alive)
-	d.log.Info("stopping", zap.NamedError(keyCause, cause), zap.Duration(keyGrace, limits.DrainGrace))
-	if d.o.OnStopping != nil {
-		d.o.OnStopping(cause)
+// sayEnd logs how Run ends. A process that was followed by another has nothing
+// to say that an alarm might be bound to.
+func (d *Daemon) sayEnd(err error) {
+	if d.retired.Load() {
+		d.log.Info("the last connection has ended, and the next process goes on alone", zap.Error(err))
+		return
 	}
-	if !failed {
-		<-time.After(limits.DrainGrace)
-	}
-	d.draining.Store(true)
-	err := accepting.end()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(alive), limits.DrainTimeout)
-	defer cancel()
-	if cut := d.server.Drain(ctx); cut > 0 {
-		d.log.Warn("exchanges cut at the stop", zap.Int(keyCut, cut), zap.Duration(keyTimeout, limits.DrainTimeout))
-	}
-	return err
+	d.log.Info("stopped", zap.String(logging.KeyEvent, logging.EventStopped), zap.Error(err))
 }

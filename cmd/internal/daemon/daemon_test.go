@@ -266,7 +266,7 @@ func TestStopCutsWhatOutlivesTheTimeout(t *testing.T) {
 
 func TestRunEndsWithTheFirstFailure(t *testing.T) {
 	i := newInstance(t, admitted)
-	i.admins[0].Close()
+	i.fronts.Load().of(keyAdminAddresses)[0].ln.Close()
 	err := i.Run(t.Context())
 	if !errors.Is(err, net.ErrClosed) || !strings.HasPrefix(err.Error(), "admin: ") {
 		t.Errorf("Run() with a broken admin listener = %v, want admin: ... %v", err, net.ErrClosed)
@@ -307,7 +307,7 @@ func TestNewTakesAnAddressThatIsNotThereYet(t *testing.T) {
 	}
 	defer ln.Close()
 	warnIfAbsent(i.log, ln)
-	warnIfAbsent(i.log, i.callers[0])
+	warnIfAbsent(i.log, (*i.fronts.Load())[0].ln)
 	if got := strings.Count(i.stderr.String(), "is not this machine's at the moment"); got > 1 {
 		t.Errorf("%d warnings, want one at most", got)
 	}
@@ -332,7 +332,7 @@ func TestSystemdIsTold(t *testing.T) {
 	if err := i.stop(); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"READY=1\nSTATUS=forwarding to " + i.sim.Address().String(), "STOPPING=1"} {
+	for _, want := range []string{"READY=1\nSTATUS=forwarding to " + i.sim.Address().String(), "STOPPING=1\nEXTEND_TIMEOUT_USEC=145000000"} {
 		b := make([]byte, 4096)
 		n, err := ln.Read(b)
 		if got := string(b[:n]); err != nil || got != want {

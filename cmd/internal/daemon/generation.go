@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"bytes"
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"os"
@@ -10,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/lqproxy/lqproxy/configs"
-	"github.com/lqproxy/lqproxy/proxy/certs"
 	"github.com/lqproxy/lqproxy/proxy/upstream"
 )
 
@@ -19,8 +17,8 @@ import (
 type generation struct {
 	config      configs.Config
 	upstream    *upstream.Upstream
-	certificate *certs.Files // nil: the listener is plain
-	tls         *tls.Config  // nil: likewise
+	certificate certificate // nil: the listener is plain
+	tls         *tls.Config // nil: likewise
 }
 
 // build builds the generation of c and changes nothing else. What c leaves as
@@ -36,28 +34,32 @@ func (d *Daemon) build(c configs.Config, old *generation) (*generation, error) {
 		}
 		g.upstream = up
 	}
-	if c.Listen.TLS == configs.TLSOff {
-		return g, nil
-	}
-	if old != nil && old.certificate != nil && sameCertificate(old.config.Listen, c.Listen) {
-		g.certificate, g.tls = old.certificate, old.tls
-		return g, nil
-	}
-	certificate, err := certs.Open(c.Listen.CertFile, c.Listen.KeyFile, d.metrics.certificate, d.logs.Error.Named("certs"))
-	if err != nil {
+	var err error
+	if g.certificate, err = d.certificateOf(c, old); err != nil {
 		return nil, err
 	}
-	g.certificate, g.tls = certificate, certificate.TLS()
+	switch {
+	case g.certificate == nil:
+	case old != nil && old.certificate == g.certificate:
+		g.tls = old.tls // with the keys of its session tickets
+	default:
+		g.tls = g.certificate.TLS()
+	}
 	return g, nil
 }
 
-// enforce publishes g and starts what runs of it. It cannot fail.
-func (d *Daemon) enforce(g *generation) {
+// enforce publishes g, which by asked for, and starts what runs of it. It
+// cannot fail.
+func (d *Daemon) enforce(g *generation, by Origin) {
 	if g.config.Upstream.TLS.Legacy {
 		AcceptSHA1()
 	}
 	old := d.current.Swap(g)
-	d.admin.Admit(g.config.Admin.Allow)
+	for _, f := range *d.fronts.Load() {
+		if f.admin != nil {
+			f.admin.Admit(g.config.Admin.Allow)
+		}
+	}
 	if old != nil {
 		d.server.Reload(g.config.Proxy, g.upstream, g.tls)
 	}
@@ -70,17 +72,9 @@ func (d *Daemon) enforce(g *generation) {
 	if old == nil || !sameProbe(old.config, g.config) {
 		d.probeWith(g.config)
 	}
-	d.remember(g.config)
-}
-
-// runCertificate is there also without a certificate, so that it can take the
-// place of one.
-func (g *generation) runCertificate(ctx context.Context) error {
-	if g.certificate == nil {
-		<-ctx.Done()
-		return nil
+	if d.inCharge.Load() {
+		d.remember(g.config, by)
 	}
-	return g.certificate.Run(ctx)
 }
 
 // AcceptSHA1 lets crypto/x509 and crypto/tls accept SHA-1 signatures, as
@@ -111,12 +105,9 @@ func sameRoots(a, b *x509.CertPool) bool {
 	return a.Equal(b)
 }
 
-func sameCertificate(a, b configs.Listen) bool {
-	return a.CertFile == b.CertFile && a.KeyFile == b.KeyFile
-}
-
 // same reports whether a and b are the same configuration, with the same
-// authorities in the file that it names.
+// authorities in the files that it names.
 func same(a, b configs.Config) bool {
-	return bytes.Equal(a.Effective(), b.Effective()) && sameRoots(a.Upstream.TLS.Roots, b.Upstream.TLS.Roots)
+	return bytes.Equal(a.Effective(), b.Effective()) && sameRoots(a.Upstream.TLS.Roots, b.Upstream.TLS.Roots) &&
+		sameRoots(a.Listen.ACME.Roots, b.Listen.ACME.Roots)
 }

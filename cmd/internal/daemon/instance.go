@@ -8,11 +8,16 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/google/renameio/v2"
 	"go.uber.org/zap"
 )
 
 // instanceName is the file by which commands find a running instance.
 const instanceName = "instance.json"
+
+// instanceMode lets the group read it, as it may read the logs: who watches a
+// machine need not be root to find the instance.
+const instanceMode = 0o640
 
 // An Instance is what a running daemon says of itself in its state directory.
 type Instance struct {
@@ -40,39 +45,31 @@ func ReadInstance(stateDir string) (Instance, error) {
 	return i, nil
 }
 
-// announce writes the file, or takes it away at the end. Without it commands do
-// not find the instance, which is no reason not to serve.
-func (d *Daemon) announce(running bool) {
+// announce writes the file. Without it commands do not find the instance, which
+// is no reason not to serve.
+func (d *Daemon) announce() {
 	dir := d.o.Config.StateDir
 	if dir == "" {
 		return
 	}
-	name := filepath.Join(dir, instanceName)
-	if !running {
-		_ = os.Remove(name)
-		return
-	}
 	text, err := json.Marshal(Instance{os.Getpid(), d.AdminAddresses(), d.o.File, d.o.Build.Version})
 	if err == nil {
-		err = replaceFile(name, append(text, '\n'))
+		err = replaceFile(filepath.Join(dir, instanceName), append(text, '\n'), instanceMode)
 	}
 	if err != nil {
 		d.log.Error("the running instance cannot be announced", zap.Error(err))
 	}
 }
 
-// replaceFile writes text whole, then puts it in the place of name.
-func replaceFile(name string, text []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*") // mode 0600
-	if err != nil {
-		return err
+// withdraw takes the file away, unless it is the next process's by now.
+func (d *Daemon) withdraw() {
+	if dir := d.o.Config.StateDir; dir != "" && !d.retired.Load() {
+		_ = os.Remove(filepath.Join(dir, instanceName))
 	}
-	_, err = tmp.Write(text)
-	if err = errors.Join(err, tmp.Close()); err == nil {
-		err = os.Rename(tmp.Name(), name)
-	}
-	if err != nil {
-		_ = os.Remove(tmp.Name())
-	}
-	return err
+}
+
+// replaceFile writes text whole and to the disk, then puts it in the place of
+// name. A crash in between leaves a file that begins with a dot, and the old one.
+func replaceFile(name string, text []byte, mode fs.FileMode) error {
+	return renameio.WriteFile(name, text, mode, renameio.WithTempDir(filepath.Dir(name)), renameio.WithStaticPermissions(mode))
 }

@@ -15,10 +15,15 @@ const (
 	keyTimeout  = "drain_timeout"
 	keyCut      = "cut"
 	keyChanged  = "changed"
+	keyFrom     = "from"
+	keyTo       = "to"
+	keyPID      = "pid"
+	keyRetired  = "retired"
 )
 
-// Events of reloads: alarms are bound to their names.
+// Events of changes of the process: alarms are bound to their names.
 const (
 	eventReloaded     = "reloaded"
 	eventReloadFailed = "reload_failed"
+	eventUpgraded     = "upgraded"
 )

@@ -14,10 +14,11 @@ import (
 
 // A ListenError is an address that cannot be bound.
 type ListenError struct {
-	Key     string // of the configuration
-	Address string // as written there
-	Holder  string // who listens on the port now: "nginx (pid 812)"; "" if that cannot be told
-	Err     error
+	Key      string // of the configuration
+	Address  string // as written there
+	Holder   string // who listens on the port now: "nginx (pid 812)"; "" if that cannot be told
+	Overlaps string // an address of this process that is in the way: a restart lets go of it
+	Err      error
 }
 
 // Error names the key, the address, the cause and who is in the way.
@@ -25,6 +26,9 @@ func (e *ListenError) Error() string {
 	text := fmt.Sprintf("listening on %s (%s): %v", e.Address, e.Key, e.Cause())
 	if e.Holder != "" {
 		text += ": " + e.Holder
+	}
+	if e.Overlaps != "" {
+		text += fmt.Sprintf("; it overlaps %s, which only a restart lets go of", e.Overlaps)
 	}
 	return text
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/lqproxy/lqproxy/cmd/internal/admin"
+	"github.com/lqproxy/lqproxy/configs"
 	"github.com/lqproxy/lqproxy/proxy"
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -23,11 +24,13 @@ var updateReadme = flag.Bool("update-readme", false, "write the generated tables
 func TestReadmeTablesComeFromTheCode(t *testing.T) {
 	english := map[string]string{
 		"reasons": reasonTable("| reason | status | meaning |", func(r proxy.Reason) string { return r.Message() }),
-		"metrics": metricTable(t, "| metric | labels | meaning |"),
+		"metrics": metricTable(t, "| metric | labels | meaning |", nil),
+		"keys":    keyTable(t, "| key | default | meaning |", false),
 	}
 	chinese := map[string]string{
 		"reasons": reasonTable("| 原因 | 状态码 | 处理办法 |", func(r proxy.Reason) string { return r.Hint() }),
-		"metrics": metricTable(t, "| 指标 | 标签 | 含义 |"),
+		"metrics": metricTable(t, "| 指标 | 标签 | 含义 |", chineseMeanings(t)),
+		"keys":    keyTable(t, "| 配置项 | 默认值 | 含义 |", true),
 	}
 	for file, tables := range map[string]map[string]string{"README.md": english, "README.zh-CN.md": chinese} {
 		name := filepath.Join("..", "..", "..", file)
@@ -79,7 +82,9 @@ func reasonTable(head string, text func(proxy.Reason) string) string {
 // descriptor is how a metric describes itself.
 var descriptor = regexp.MustCompile(`fqName: "(lqproxy_[^"]+)", help: "([^"]*)".*constLabels: \{([^}]*)\}, variableLabels: \{([^}]*)\}`)
 
-func metricTable(t *testing.T, head string) string {
+// metricTable describes the metrics as they describe themselves, or as meanings
+// does, by their names.
+func metricTable(t *testing.T, head string, meanings map[string]string) string {
 	t.Helper()
 	reg, _ := newMetrics(admin.Build{})
 	descs := make(chan *prometheus.Desc)
@@ -90,7 +95,11 @@ func metricTable(t *testing.T, head string) string {
 	rows := make(map[string]bool)
 	for d := range descs {
 		if m := descriptor.FindStringSubmatch(d.String()); m != nil {
-			rows[fmt.Sprintf("| `%s` | %s | %s |\n", m[1], labelNames(m[3]+","+m[4]), m[2])] = true
+			meaning := m[2]
+			if meanings != nil {
+				meaning = meanings[m[1]]
+			}
+			rows[fmt.Sprintf("| `%s` | %s | %s |\n", m[1], labelNames(m[3]+","+m[4]), meaning)] = true
 		}
 	}
 	lines := make([]string, 0, len(rows))
@@ -113,4 +122,65 @@ func labelNames(labels string) string {
 		}
 	}
 	return strings.Join(names, ", ")
+}
+
+// metricRow is one of the table of metrics: name, labels, meaning.
+var metricRow = regexp.MustCompile("(?m)^\\| `(lqproxy_[a-z0-9_]+)` \\|[^|]*\\| (.*) \\|$")
+
+// chineseMeanings returns what the Chinese README says of each metric, which is
+// said there alone.
+func chineseMeanings(t *testing.T) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "..", "README.zh-CN.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	meanings := make(map[string]string)
+	for _, m := range metricRow.FindAllStringSubmatch(string(text), -1) {
+		meanings[m[1]] = m[2]
+		if !han.MatchString(m[2]) {
+			t.Errorf("README.zh-CN.md says %q of %s, want Chinese", m[2], m[1])
+		}
+	}
+	return meanings
+}
+
+var (
+	han      = regexp.MustCompile(`\p{Han}`)
+	tableTop = regexp.MustCompile(`^\[+([a-z.]+)\]+$`)
+	keyLine  = regexp.MustCompile(`^([a-z_]+) = (.*)$`)
+)
+
+// keyTable describes the keys as the reference file does: each key's comment is
+// first in Chinese, then in English.
+func keyTable(t *testing.T, head string, chinese bool) string {
+	t.Helper()
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n|---|---|---|\n", head)
+	table, meaning, rows, shared := "", []string(nil), 0, false
+	for line := range strings.Lines(string(configs.Reference())) {
+		line = strings.TrimSuffix(line, "\n")
+		comment, isComment := strings.CutPrefix(line, "# ")
+		if isComment && shared { // of the next key
+			meaning, shared = nil, false
+		}
+		switch {
+		case strings.HasPrefix(comment, " "): // a list of examples
+		case isComment && han.MatchString(comment) == chinese:
+			meaning = append(meaning, comment)
+		case tableTop.MatchString(line):
+			table, meaning = tableTop.FindStringSubmatch(line)[1]+".", nil
+		case keyLine.MatchString(line):
+			m := keyLine.FindStringSubmatch(line)
+			said := strings.Join(meaning, map[bool]string{true: "", false: " "}[chinese])
+			fmt.Fprintf(&b, "| `%s%s` | `%s` | %s |\n", table, m[1], m[2], strings.ReplaceAll(said, "|", `\|`))
+			rows, shared = rows+1, true
+		case line == "":
+			meaning = nil
+		}
+	}
+	if rows < 60 {
+		t.Fatalf("saw %d keys only", rows)
+	}
+	return b.String()
 }

@@ -4,44 +4,57 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 
-	sdnotify "github.com/coreos/go-systemd/v22/daemon"
 	"go.uber.org/zap"
 )
 
-// orders returns the signals that others give orders with, which would end the
-// process otherwise. An instance without a file leaves SIGHUP alone: it ends
-// with its terminal.
-func (d *Daemon) orders() chan os.Signal {
-	orders := make(chan os.Signal, 2)
-	signal.Notify(orders, syscall.SIGUSR1)
+// signals returns the signals that others give orders with, which would end the
+// process otherwise. An instance without a file leaves SIGHUP and SIGUSR2
+// alone: it ends with its terminal.
+func (d *Daemon) signals() chan os.Signal {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGUSR1)
 	if d.o.File != "" {
-		signal.Notify(orders, syscall.SIGHUP)
+		signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR2)
 	}
-	return orders
+	return signals
 }
 
-// obey follows orders until ctx is done: SIGHUP reloads, SIGUSR1 opens the log
-// files anew.
-func (d *Daemon) obey(ctx context.Context, orders <-chan os.Signal) error {
+// obey follows signals until ctx is done: SIGHUP reloads, SIGUSR1 opens the log
+// files anew, SIGUSR2 hands over to the installed binary.
+func (d *Daemon) obey(ctx context.Context, signals <-chan os.Signal) error {
+	var upgrades sync.WaitGroup
+	defer upgrades.Wait()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case s := <-orders:
-			if s == syscall.SIGUSR1 {
+		case s := <-signals:
+			switch s {
+			case syscall.SIGUSR1:
 				d.logs.Reopen()
-				continue
+			case syscall.SIGUSR2:
+				upgrades.Go(func() {
+					_, _ = d.upgradeFor(unknownOrder(Upgrade), func(Progress) {}) // which logs its error
+				})
+			default:
+				d.obeyHangup()
 			}
-			_ = d.Reload() // which logs its error
 		}
 	}
 }
 
-// notify tells systemd, if it started us.
-func (d *Daemon) notify(state string) {
-	if _, err := sdnotify.SdNotify(false, state); err != nil {
-		d.log.Warn("systemd cannot be told", zap.Error(err))
+// obeyHangup reloads. During an upgrade it is put off to the end of that; later
+// than that, or during a stop, it is nothing to this process.
+func (d *Daemon) obeyHangup() {
+	switch {
+	case d.retired.Load() || !d.server.Ready():
+		d.log.Info("SIGHUP ignored: this process is ending", zap.Bool(keyRetired, d.retired.Load()))
+	case d.upgrading.Load():
+		d.again.Store(true)
+	default:
+		_, _ = d.reloadFor(unknownOrder(Reload)) // which logs its error
 	}
 }

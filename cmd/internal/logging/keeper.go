@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -21,7 +22,8 @@ const (
 	mustKeep  = 180              // days for which logs are kept even on a low disk: the law wants six months
 )
 
-// A keeper looks after rotated files (retention, compression) and the free space. It is used by one goroutine.
+// A keeper looks after rotated files (retention, compression) and the free space. It is used by one goroutine; leave
+// may be called by any.
 type keeper struct {
 	logs *Logs
 	log  *zap.Logger
@@ -29,6 +31,8 @@ type keeper struct {
 	seen    map[string]time.Time // rotated files not yet compressed, and since when they rest
 	paused  bool                 // and so the access log pauses
 	trouble string               // what was last complained of
+
+	stop atomic.Pointer[context.CancelFunc] // stops the compression of a file
 }
 
 func (k *keeper) run(ctx context.Context) {
@@ -120,13 +124,35 @@ func (k *keeper) packSettled(ctx context.Context, files []rotated, now time.Time
 			}
 			if now.Sub(since) < settled {
 				seen[f.path] = since
-			} else if err := pack(ctx, f.path); err != nil {
+			} else if err := k.pack(ctx, f.path); err != nil {
 				seen[f.path] = now.Add(packAgain)
 				errs = append(errs, err)
 			}
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// pack compresses a file, unless another process has the files meanwhile.
+func (k *keeper) pack(ctx context.Context, path string) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	k.stop.Store(&stop)
+	if !k.logs.rotating.Load() {
+		return nil
+	}
+	err := pack(ctx, path)
+	if !k.logs.rotating.Load() {
+		return nil // the other one does it again
+	}
+	return err
+}
+
+// leave stops the compression that is under way.
+func (k *keeper) leave() {
+	if stop := k.stop.Load(); stop != nil {
+		(*stop)()
+	}
 }
 
 // watchSpace makes room when the disk of the access log is low, and pauses that log when it cannot.

@@ -38,6 +38,8 @@ type Options struct {
 	Compress   bool   // rotated files become .gz
 	MinFree    int64  // bytes that must stay free where the access log is, or it pauses; 0 is no limit
 
+	Joining bool // another process has the files, and rotates them until Logs.Rotating says otherwise; for Open alone
+
 	Stdout, Stderr io.Writer // each is called once at a time, but both may be at once; nil discards
 
 	// OnFailure counts for lqproxy_log_write_failures_total: it is called with one of [Outputs] for every attempt to
@@ -97,7 +99,7 @@ func Open(o Options) (*Logs, error) {
 	}
 	l := &Logs{}
 	l.current.Store(s)
-	l.rotating.Store(true)
+	l.rotating.Store(!o.Joining)
 	count := o.OnFailure
 	if count == nil {
 		count = func(string) {}
@@ -206,9 +208,19 @@ func (l *Logs) Reopen() {
 	}
 }
 
-// Rotating says whether this process is the one that renames, compresses and deletes files. It is until told otherwise;
-// of the two processes of an upgrade only one may be.
-func (l *Logs) Rotating(on bool) { l.rotating.Store(on) }
+// Rotating says whether this process is the one that renames, compresses and deletes files. It is until told otherwise,
+// unless it joined another; of the two processes of an upgrade only one may be. Told that it is not, it has renamed its
+// last file when Rotating returns, and stops compressing.
+func (l *Logs) Rotating(on bool) {
+	l.rotating.Store(on)
+	if on {
+		return
+	}
+	l.keeper.leave()
+	for _, s := range l.sinks() {
+		s.finish()
+	}
+}
 
 // Reconfigure puts o in force. If o makes no sense it changes nothing and says why. The writers of Open stay when those
 // of o are nil; OnFailure stays in any case.

@@ -88,8 +88,28 @@ func (o *output) open(now time.Time) error {
 	o.day = dayOf(now)
 	if o.size > 0 {
 		o.day = dayOf(info.ModTime()) // lines of an earlier run
+		return o.endTornLine()
 	}
 	return nil
+}
+
+// endTornLine ends the last line of the file if it has no end: a process was killed, or the power failed, within its
+// last write. The next line would be as unreadable as that one.
+func (o *output) endTornLine() error {
+	if !o.info.Mode().IsRegular() {
+		return nil
+	}
+	f, err := os.Open(o.path)
+	if err != nil {
+		return nil // it may be written and not read: then nobody reads it anyway
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	last := make([]byte, 1)
+	if _, err := f.ReadAt(last, o.size-1); err != nil || last[0] == '\n' {
+		return nil
+	}
+	_, err = o.write([]byte{'\n'})
+	return err
 }
 
 // due reports whether the file has lines and is to be rotated. A clock that steps back over midnight does not rotate

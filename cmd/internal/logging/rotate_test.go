@@ -8,11 +8,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/zap"
 )
 
 func TestArchiveKnowsItsOwnNamesOnly(t *testing.T) {
@@ -185,6 +187,28 @@ func TestFileOfAnEarlierRunIsRotatedByItsOwnDay(t *testing.T) {
 	}
 	if diff := cmp.Diff([]int{1}, ids(readLines(t, path))); diff != "" {
 		t.Errorf("new file (-want +got):\n%s", diff)
+	}
+}
+
+func TestATornLastLineOfAnEarlierRunIsEnded(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ before, want string }{
+		{"", "new\n"},
+		{"whole\n", "whole\nnew\n"},
+		{"whole\nto", "whole\nto\nnew\n"},
+	} {
+		path := filepath.Join(t.TempDir(), "access.log")
+		writeFile(t, path, tt.before)
+		s := newSink(outputAccess, 0, new(atomic.Bool), func(string) {})
+		s.log = zap.NewNop()
+		s.direct(output{path: path})
+		if _, err := s.Write([]byte("new\n")); err != nil {
+			t.Fatalf("Write() = %v, want nil", err)
+		}
+		s.close()
+		if got, err := os.ReadFile(path); err != nil || string(got) != tt.want {
+			t.Errorf("after %q the log is %q, %v, want %q", tt.before, got, err, tt.want)
+		}
 	}
 }
 

@@ -256,6 +256,12 @@ func (s *sink) direct(next output) {
 	s.flush()
 }
 
+// finish waits for the end of an attempt under way.
+func (s *sink) finish() {
+	s.io.Lock()
+	defer s.io.Unlock()
+}
+
 // reopen makes the output open its path anew.
 func (s *sink) reopen() {
 	s.flush()

@@ -126,7 +126,7 @@ func TestEveryTextIsInBothLanguagesWithTheSameVerbs(t *testing.T) {
 }
 
 // foreign are the texts that are not in the language of their place: names, abbreviations, the way to the other language.
-var foreign = []string{"Verbatim", "Version", "PageTLS", "PageOther"}
+var foreign = []string{"Verbatim", "SetupLanguage", "Version", "PageOther"}
 
 func isHan(r rune) bool { return unicode.Is(unicode.Han, r) }
 

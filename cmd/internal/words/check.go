@@ -18,9 +18,11 @@ var (
 	CheckVerify   = Text{"%s, verify = %s", "%s，证书校验 %s"}
 	CheckAdmin    = Text{"status on", "状态页"}
 
+	CheckChallenges = Text{"the certificate's authority asks at port %d, which must lead to port %d: \"lqproxy firewall plan\" shows the commands", "证书颁发机构访问 %d 端口进行验证，须转发到 %d 端口；命令见 lqproxy firewall plan"}
+
 	ConfigUnread    = Text{"the configuration cannot be read: %v", "无法读取配置文件：%v"}
 	ConfigReference = Text{"\"lqproxy config\" prints a commented example", "运行 lqproxy config 查看带注释的参考配置"}
 	ConfigSetup     = Text{"\"lqproxy setup\" writes a configuration", "运行 lqproxy setup 生成配置文件"}
-	ConfigEffective = Text{"%s goes with --effective: the reference is the same for all", "%s 须与 --effective 同用：参考配置与文件、实例无关"}
+	ConfigEffective = Text{"%s goes with --effective, --history or --diff: the reference is the same for all", "%s 须与 --effective、--history 或 --diff 同用：参考配置与文件、实例无关"}
 	ConfigInstance  = Text{"%q is not the name of an instance: small letters, digits and \"-\"", "%q 不能作为实例名：只能用小写字母、数字和“-”"}
 )

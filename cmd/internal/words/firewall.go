@@ -23,6 +23,7 @@ var (
 	FlagAdopt     = Text{"take over old accept rules for the port; those of others than the configured sources go", "接管该端口原有的放行规则，其中未配置的来源将被移除"}
 	FlagClosePort = Text{"close the port where it is open to everyone", "关闭对所有人开放的该端口"}
 	FlagRestore   = Text{"put back the rules that were taken over, but no opening to everyone", "恢复被接管的规则，但不恢复对所有人的开放"}
+	FlagUnused    = Text{"only if nothing else listens on the port", "仅当没有其他程序监听该端口时"}
 	FlagAll       = Text{"every instance", "所有实例"}
 	FlagFor       = Text{"how `LONG` to watch; until Ctrl-C if not given", "观察时长 `LONG`；不指定则直到按 Ctrl-C"}
 
@@ -40,6 +41,7 @@ var (
 	FirewallHealed   = Text{"brought back what was applied on %s", "已恢复 %s 执行的结果"}
 	FirewallRemoved  = Text{"removed: the host's other rules decide about the port from now on", "已撤销：该端口今后由本机其他规则决定"}
 	FirewallGone     = Text{"nothing to remove: nothing was applied", "无可撤销：尚未执行过"}
+	FirewallKept     = Text{"not removed: something else listens on port %[1]d, which our rules keep closed; see \"ss -lntp\"", "未撤销：仍有其他程序监听端口 %[1]d，撤销后该端口可能对外开放；可用 ss -lntp 查看"}
 	FirewallKeepsOut = Text{"[firewall] backend = \"none\": the administrator sees to the firewall", "[firewall] backend = \"none\"：防火墙由管理员自行维护"}
 	FirewallLocal    = Text{"the listeners are reached from this machine only: there is nothing to admit", "仅监听本机回环地址，无需放行"}
 
@@ -78,6 +80,8 @@ var (
 	FirewallStands     = Text{"this stands: %s", "目前已生效：%s"}
 	FirewallRetry      = Text{"\"lqproxy firewall plan\" shows what is missing; apply again", "用 lqproxy firewall plan 查看差异，再次执行 apply"}
 	FirewallNotThere   = Text{"nothing was applied yet: lqproxy firewall apply", "尚未执行过：请先运行 lqproxy firewall apply"}
+
+	ChallengeForward = Text{"the certificate's authority asks at port %d, from addresses that nobody names; to let it in, lead that port to %d for everyone:", "证书颁发机构从不固定的地址访问 %d 端口进行验证；如需放行，请将该端口对所有人转发到 %d："}
 
 	WatchBegins   = Text{"watching ports %s; Ctrl-C ends it", "正在观察端口 %s；按 Ctrl-C 结束"}
 	WatchAdmitted = Text{"admitted", "放行"}

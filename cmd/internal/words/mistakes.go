@@ -1,11 +1,17 @@
 package words
 
 import (
+	"errors"
+
 	"github.com/lqproxy/lqproxy/configs"
+	"github.com/lqproxy/lqproxy/proxy/certs"
 )
 
 // Mistake says what is wrong with the configuration, with its line and key: `line 12: allow.sources[1]: ...`.
 func Mistake(l Lang, m configs.Mistake) string {
+	if p, ok := errors.AsType[*certs.Problem](m.Err); ok {
+		m.Err = errors.New(Certificate(l, p))
+	}
 	text := m.Error()
 	if l == Chinese {
 		text = m.Format(chinese[m.Kind])
@@ -20,6 +26,16 @@ func Mistake(l Lang, m configs.Mistake) string {
 		return CheckLine.In(l, m.Line) + "：" + text
 	}
 	return CheckLine.In(l, m.Line) + ": " + text
+}
+
+// Certificate says what is wrong with the listener's certificate, and what to do about it: each
+// command on a line of its own, below.
+func Certificate(l Lang, p *certs.Problem) string {
+	english, chinese := p.Lines("      ")
+	if l == Chinese {
+		return chinese
+	}
+	return english
 }
 
 // chinese are the texts of all kinds of mistakes, with the parameters that configs.Mistake.Format knows.
@@ -66,12 +82,15 @@ var chinese = map[configs.Kind]string{
 	configs.Above:          `{value} 大于 {other}`,
 	configs.NotAbsolute:    `{value} 不是完整路径，必须以 "/" 开头`,
 	configs.Unreadable:     `无法读取 {value}：{cause}`,
-	configs.NotKeyPair:     `{value} 与 {other} 不是配套的证书和私钥：{cause}`,
+	configs.NotKeyPair:     `{cause}`,
 	configs.NotCertificate: `{value} 中没有 PEM 格式的证书`,
 	configs.NotPin:         `{value} 不是证书指纹，请写成 {proposal} 这样`,
 	configs.NotHost:        `{value} 不是主机名`,
 	configs.NotSyslog:      `{value} 不是 syslog 服务器地址，请写成 {proposal} 这样`,
 	configs.NotURL:         `{value} 不是 HTTP 网址，请写成 {proposal} 这样`,
+	configs.NotDirectory:   `{value} 不是证书颁发机构的 ACME 目录网址，请写成 {proposal} 这样`,
+	configs.NotMailbox:     `{value} 不是电子邮件地址，请写成 {proposal} 这样`,
+	configs.Wildcard:       `{value} 是通配符域名，HTTP-01 方式无法验证，请逐一写明域名`,
 	configs.NotUnit:        `{value} 不是接入单位编号：由字母和数字组成，一般为 20 位`,
 	configs.NotName:        `{value} 不能作为名称：最多 {most} 个可见字符`,
 	configs.NotSetName:     `{value} 不能作为名单名称：只能用小写字母、数字和 "-"`,

@@ -26,7 +26,7 @@ func NewPrinter(stdout, stderr io.Writer, l Lang, getenv func(string) string) *P
 		Out:   Transcode(stdout, getenv),
 		Err:   Transcode(stderr, getenv),
 		Lang:  l,
-		Color: IsTerminal(stderr) && getenv("NO_COLOR") == "" && getenv("TERM") != "dumb",
+		Color: MayColor(stderr, getenv),
 		Data:  stdout,
 	}
 }
@@ -35,6 +35,11 @@ func NewPrinter(stdout, stderr io.Writer, l Lang, getenv func(string) string) *P
 func IsTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// MayColor reports whether w is a terminal that may have colour. getenv is os.Getenv.
+func MayColor(w io.Writer, getenv func(string) string) bool {
+	return IsTerminal(w) && getenv("NO_COLOR") == "" && getenv("TERM") != "dumb"
 }
 
 // In puts t into words of the printer's language.

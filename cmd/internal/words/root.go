@@ -5,7 +5,7 @@ var (
 	ShortRoot       = Text{"forwards the calls of invoicing software to the Leqi platform", "开票软件访问税局乐企平台的专用代理"}
 	ShortServe      = Text{"run the proxy", "运行代理"}
 	ShortCheck      = Text{"report every mistake in the configuration file", "检查配置文件，一次列出全部错误"}
-	ShortConfig     = Text{"print the commented reference file, or what is in force", "输出带注释的参考配置，或当前生效的配置"}
+	ShortConfig     = Text{"print the commented reference file, what is in force, or what was", "输出带注释的参考配置、当前生效的配置，或历史配置及其改动"}
 	ShortDemo       = Text{"try it out: proxy and simulated Leqi on this machine alone", "本机演示：代理与模拟乐企，不连外网"}
 	ShortSimulate   = Text{"run a simulated Leqi", "运行模拟乐企平台"}
 	ShortVersion    = Text{"print the version", "显示版本"}

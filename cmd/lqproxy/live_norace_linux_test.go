@@ -1,0 +1,6 @@
+//go:build !race
+
+package main
+
+// liveRace has the proxy built as the test was.
+const liveRace = false

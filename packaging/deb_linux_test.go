@@ -1,0 +1,314 @@
+package packaging
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/lqproxy/lqproxy/probe/leqisim"
+)
+
+const configFile = "/etc/lqproxy/lqproxy.toml"
+
+// installDeb installs a version and configures it for sim.
+func (h *host) installDeb(version string, sim *leqisim.Server) {
+	h.t.Helper()
+	h.run("dpkg", "-i", h.bring(debOf(h.t, version)))
+	h.write(configFile, settings(sim.Address().String(), 0, ""))
+}
+
+func TestDebInstallsAndStartsNothing(t *testing.T) {
+	t.Parallel()
+	h := boot(t)
+	out := h.run("dpkg", "-i", h.bring(debOf(t, older)))
+	wantText(t, "dpkg -i", out, "lqproxy setup", "lqproxy probe", "systemctl enable --now lqproxy")
+	if out, _ := h.try("systemctl", "is-active", "lqproxy", "lqproxy-firewall.timer"); strings.Contains(out, "\nactive") || strings.HasPrefix(out, "active") {
+		t.Errorf("after the installation: %s", out)
+	}
+	if out, _ := h.try("systemctl", "is-enabled", "lqproxy"); strings.TrimSpace(out) != "disabled" {
+		t.Errorf("lqproxy is %s at the next boot, want disabled", out)
+	}
+	wantModes(h)
+
+	// As shipped nobody is admitted: the service ends with 3, and is left alone.
+	h.try("systemctl", "start", "lqproxy")
+	if code, n := h.property("lqproxy.service", "ExecMainStatus"), h.property("lqproxy.service", "NRestarts"); code != "3" || n != "0" {
+		t.Errorf("unconfigured: exit status %s, %s restarts, want 3 and 0", code, n)
+	}
+}
+
+// wantModes checks who may read and write what was installed.
+func wantModes(h *host) {
+	h.t.Helper()
+	want := `/etc/lqproxy 750 root:lqproxy
+/etc/lqproxy/lqproxy.toml 640 root:lqproxy
+/etc/lqproxy/package.conf 644 root:root
+/usr/bin/lqproxy 755 root:root
+/var/lib/lqproxy 750 lqproxy:lqproxy
+/var/log/lqproxy 750 lqproxy:lqproxy
+`
+	got := h.sh("stat -c '%n %a %U:%G' /etc/lqproxy /etc/lqproxy/* /usr/bin/lqproxy /var/lib/lqproxy /var/log/lqproxy")
+	if diff := cmp.Diff(want, got); diff != "" {
+		h.t.Errorf("modes (-want +got):\n%s", diff)
+	}
+	user := strings.Split(strings.TrimSpace(h.run("getent", "passwd", "lqproxy")), ":")
+	if home, shell := user[5], user[6]; home != "/var/lib/lqproxy" || shell != "/usr/sbin/nologin" {
+		h.t.Errorf("user lqproxy has home %s and shell %s", home, shell)
+	}
+}
+
+func TestDebSpeaksChinese(t *testing.T) {
+	t.Parallel()
+	h := boot(t)
+	cmd := h.command("dpkg", "-i", h.bring(debOf(t, older)))
+	cmd.Env = append(cmd.Env, "LQPROXY_LANG=", "LC_ALL=zh_CN.UTF-8")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("dpkg -i: %v\n%s", err, out)
+	}
+	wantText(t, "dpkg -i", string(out), "lqproxy 已安装", "lqproxy setup", "设为开机自动启动")
+}
+
+func TestServiceRunsReloadsAndRefusesABadFile(t *testing.T) {
+	t.Parallel()
+	h := boot(t)
+	sim := h.simulate()
+	h.installDeb(older, sim)
+	h.run("lqproxy", "check")
+	h.run("systemctl", "enable", "--now", "lqproxy")
+	wantText(t, "lqproxy probe", h.run("lqproxy", "probe", "--unit", strings.Repeat("1", 20), "--via", fmt.Sprintf("http://127.0.0.1:%d", port)), "reached")
+
+	pid := h.mainPID("lqproxy.service")
+	h.write(configFile, settings(sim.Address().String(), 0, "[limits]\nheader_count = 50\n"))
+	h.run("systemctl", "reload", "lqproxy")
+	h.write(configFile, "nonsense = 1\n")
+	if out, code := h.try("systemctl", "reload", "lqproxy"); code == 0 {
+		t.Errorf("systemctl reload with a bad file succeeds: %s", out)
+	}
+	if err := h.callOnce(port, "after"); err != nil {
+		t.Errorf("call after a refused reload: %v", err)
+	}
+	if got := h.mainPID("lqproxy.service"); got != pid {
+		t.Errorf("main process = %d after reloads, want %d", got, pid)
+	}
+	h.wantVersion(older)
+}
+
+// writes notes which folders it can write to, in the first one that it must be
+// able to write to.
+const writes = `#!/bin/sh
+for folder in /etc/lqproxy /srv /opt /usr/share/lqproxy /var/lib /var /run /home /root /var/lib/lqproxy /var/log/lqproxy; do
+	touch $folder/written 2>/dev/null && echo $folder
+done >/var/lib/lqproxy/list
+exit 0
+`
+
+// What the service may write is its state and its logs, even where the modes of
+// other folders would let it.
+func TestServiceWritesOnlyItsOwnFolders(t *testing.T) {
+	t.Parallel()
+	h := boot(t)
+	h.installDeb(older, h.simulate())
+	h.run("chmod", "0777", "/etc/lqproxy", "/srv", "/opt", "/usr/share/lqproxy", "/var", "/var/lib", "/run", "/home", "/root")
+	h.write("/usr/bin/writes", writes)
+	h.run("chmod", "0755", "/usr/bin/writes")
+	h.run("mkdir", "/etc/systemd/system/lqproxy.service.d")
+	h.write("/etc/systemd/system/lqproxy.service.d/writes.conf", "[Service]\nType=oneshot\nExecStart=\nExecStart=/usr/bin/writes\n")
+	h.run("systemctl", "daemon-reload")
+	h.run("systemctl", "start", "lqproxy")
+	if diff := cmp.Diff("/var/lib/lqproxy\n/var/log/lqproxy\n", h.run("cat", "/var/lib/lqproxy/list")); diff != "" {
+		t.Errorf("folders that the service writes to (-want +got):\n%s", diff)
+	}
+}
+
+func TestUpgradeAndBackLoseNothing(t *testing.T) {
+	t.Parallel()
+	h := boot(t)
+	sim := h.simulate()
+	h.installDeb(older, sim)
+	h.run("systemctl", "start", "lqproxy")
+	first, second := debOf(t, older), debOf(t, newer)
+
+	l := h.begin(8)
+	h.run("dpkg", "-i", h.bring(second))
+	h.wantVersion(newer)
+	l.passed(200)
+	h.run("dpkg", "-i", h.bring(first))
+	h.wantVersion(older)
+	l.passed(200)
+	wantText(t, "lqproxy upgrade --rollback", h.run("lqproxy", "upgrade", "--rollback", "--yes"), older, newer)
+	h.wantVersion(newer)
+	l.passed(200)
+	h.run("systemctl", "restart", "lqproxy-firewall.timer") // nobody else is touched
+	l.finish(sim)
+}
+
+func TestUpgradeWaitsForTheChangeWindow(t *testing.T) {
+	t.Parallel()
+	h := boot(t)
+	h.installDeb(older, h.simulate())
+	h.run("systemctl", "start", "lqproxy")
+	h.write("/etc/lqproxy/package.conf", "handover=no\n")
+	out := h.run("dpkg", "--force-confold", "-i", h.bring(debOf(t, newer)))
+	wantText(t, "dpkg -i", out, "change window", "  lqproxy upgrade\n")
+	if got := h.version(admin); got != older {
+		t.Errorf("version that serves = %s, want %s", got, older)
+	}
+	h.run("lqproxy", "upgrade")
+	h.wantVersion(newer)
+}
+
+func TestStopCutsNoExchange(t *testing.T) {
+	t.Parallel()
+	h := boot(t)
+	sim := h.simulate(leqisim.Rule{Behaviour: leqisim.Behaviour{Delay: stalls}})
+	h.installDeb(older, sim)
+	h.run("systemctl", "start", "lqproxy")
+	const callers = 10
+	answers := make(chan error, callers)
+	for n := range callers {
+		go func() { answers <- h.callOnce(port, fmt.Sprint(n)) }()
+	}
+	h.await("the calls to reach the platform", func() bool { return sim.Stats().Requests >= callers })
+	begun := time.Now()
+	h.run("systemctl", "stop", "lqproxy")
+	for range callers {
+		if err := <-answers; err != nil {
+			t.Errorf("call during a stop: %v", err)
+		}
+	}
+	if result := h.property("lqproxy.service", "Result"); result != "success" {
+		t.Errorf("result of the service = %s after %v, want success", result, time.Since(begun))
+	}
+}
+
+func TestSecondInstanceBesideTheFirst(t *testing.T) {
+	t.Parallel()
+	h := boot(t)
+	sim, other := h.simulate(), h.simulate()
+	h.installDeb(older, sim)
+	h.write("/etc/lqproxy/declare.toml", settings(other.Address().String(), 1, ""))
+	h.run("chgrp", "lqproxy", "/etc/lqproxy/declare.toml")
+	h.run("systemctl", "enable", "--now", "lqproxy", "lqproxy@declare")
+	for n, s := range []*leqisim.Server{sim, other} {
+		before := s.Stats().Requests
+		if err := h.callOnce(port+n, "one"); err != nil {
+			t.Errorf("call of instance %d: %v", n, err)
+		}
+		if got := s.Stats().Requests - before; got != 1 {
+			t.Errorf("platform of instance %d got %d requests, want 1", n, got)
+		}
+	}
+	h.run("systemctl", "reload", "lqproxy@declare")
+	h.run("dpkg", "-i", h.bring(debOf(t, newer)))
+	for _, p := range []int{admin, admin + 1} {
+		if got := h.version(p); got != newer {
+			t.Errorf("version on port %d = %s, want %s", p, got, newer)
+		}
+	}
+	h.run("systemctl", "stop", "lqproxy@declare")
+	if err := h.callOnce(port, "two"); err != nil {
+		t.Errorf("call of the first instance once the second has stopped: %v", err)
+	}
+}
+
+func TestDebRemovalKeepsPurgeCleans(t *testing.T) {
+	t.Parallel()
+	h := boot(t)
+	sim := h.simulate()
+	before := h.snapshot()
+	h.installDeb(older, sim)
+	h.run("systemctl", "enable", "--now", "lqproxy")
+	if err := h.callOnce(port, "one"); err != nil {
+		t.Fatal(err)
+	}
+	h.run("dpkg", "-r", "lqproxy")
+	if _, err := os.Stat(h.root + "/usr/lib/lqproxy"); err == nil {
+		t.Error("/usr/lib/lqproxy is left behind")
+	}
+	h.run("test", "-s", configFile)
+	h.run("test", "-e", "/var/log/lqproxy/access.log")
+
+	h.run("dpkg", "-i", h.bring(debOf(t, newer)))
+	h.run("systemctl", "enable", "--now", "lqproxy") // with the configuration of before
+	h.wantVersion(newer)
+	h.run("dpkg", "-P", "lqproxy")
+	if diff := cmp.Diff(before, h.snapshot()); diff != "" {
+		t.Errorf("files of the host (-before +after):\n%s", diff)
+	}
+	if state, _ := h.try("systemctl", "is-system-running"); strings.TrimSpace(state) != "running" {
+		t.Errorf("the host is %s", state)
+	}
+}
+
+// guarded is a listener that a firewall has work with.
+const guarded = `
+[firewall]
+backend = "iptables"
+`
+
+func TestRemovalTakesOurRulesAway(t *testing.T) {
+	t.Parallel()
+	h := boot(t)
+	sim := h.simulate()
+	h.run("dpkg", "-i", h.bring(debOf(t, older)))
+	everywhere := strings.Replace(settings(sim.Address().String(), 0, guarded), "127.0.0.1:18864", ":18864", 1)
+	h.write(configFile, strings.Replace(everywhere, `sources = ["127.0.0.1"]`, `sources = ["127.0.0.1", "10.1.2.3"]`, 1))
+	before := h.run("iptables-save")
+	h.run("lqproxy", "firewall", "apply", "--yes")
+	h.run("systemctl", "start", "lqproxy")
+
+	// The timer's service brings back what somebody flushed.
+	h.run("iptables", "-F")
+	h.run("systemctl", "start", "lqproxy-firewall.service")
+	wantText(t, "iptables-save", h.run("iptables-save"), "10.1.2.3")
+
+	// Another program on the port keeps its protection.
+	h.run("systemctl", "stop", "lqproxy")
+	var keeper leqisim.Options
+	keeper.Address = fmt.Sprintf("0.0.0.0:%d", port)
+	var other *leqisim.Server
+	if err := h.inNetwork(func() (err error) { other, err = leqisim.Start(keeper); return err }); err != nil {
+		t.Fatal(err)
+	}
+	wantText(t, "dpkg -r", h.run("dpkg", "-r", "lqproxy"), "something else listens on port 18864")
+	wantText(t, "iptables-save", h.run("iptables-save"), "10.1.2.3")
+	other.Close()
+
+	h.run("dpkg", "-i", h.bring(debOf(t, older)))
+	h.run("dpkg", "-r", "lqproxy")
+	after := h.run("iptables-save")
+	if left := slices.DeleteFunc(strings.Split(after, "\n"), func(l string) bool {
+		return !strings.Contains(l, "18864") && !strings.Contains(strings.ToLower(l), "lqproxy")
+	}); len(left) > 0 {
+		t.Errorf("rules left behind: %q (before: %s)", left, before)
+	}
+}
+
+// Without systemd, as while an image is made, packages come and go as well.
+func TestDebWithoutSystemd(t *testing.T) {
+	t.Parallel()
+	need(t, "debootstrap", "chroot")
+	if os.Geteuid() != 0 {
+		leaveOut(t, []string{"root"})
+	}
+	root := overlay(t, tree(t))
+	for _, version := range []string{older, newer} {
+		text, err := os.ReadFile(debOf(t, version))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(root+"/root/"+version+".deb", text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, line := range []string{"-i /root/" + older + ".deb", "-i /root/" + newer + ".deb", "-r lqproxy", "-P lqproxy"} {
+		if out, err := chroot(t, root, "dpkg "+line); err != nil || strings.Contains(out, "ystemd") || strings.Contains(out, "rror") {
+			t.Errorf("dpkg %s: %v\n%s", line, err, out)
+		}
+	}
+}
