@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -104,15 +105,13 @@ func TestHistoryOfOthersIsDenied(t *testing.T) {
 	if testing.Short() {
 		t.Skip("left out: it is not short")
 	}
-	dir, err := os.MkdirTemp("", "lqproxy-history-") // t.TempDir lies in folders that others may not enter
-	if err != nil {
-		t.Fatal(err)
+	dir := t.TempDir()
+	for _, open := range []string{dir, filepath.Dir(dir)} { // others may not enter it otherwise
+		if err := os.Chmod(open, 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
 	if err := os.Mkdir(daemon.HistoryFolder(dir), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	file := dir + "/lqproxy.toml"

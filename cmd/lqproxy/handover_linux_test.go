@@ -140,8 +140,10 @@ func handInVain(r *relayRace) {
 		{"not executable", func() { r.installScript("", 0o644) }, exitFailed, []string{"cannot be run: permission denied"}},
 		{"another program", func() { r.installScript("echo hello\n", 0o755) }, exitFailed, []string{"cannot be run: it is not an lqproxy"}},
 		{"fails at once", func() { r.installScript("echo cannot load libfoo >&2; exit 127\n", 0o755) }, exitFailed, []string{"cannot be run: exit status 127: cannot load libfoo"}},
-		{"crashes", func() { r.installScript("case $1 in serve) kill -SEGV $$;; esac; exec "+other+" \"$@\"\n", 0o755) }, exitFailed,
-			[]string{"the new process did not start: ", "signal: segmentation fault"}},
+		{
+			"crashes", func() { r.installScript("case $1 in serve) kill -SEGV $$;; esac; exec "+other+" \"$@\"\n", 0o755) }, exitFailed,
+			[]string{"the new process did not start: ", "signal: segmentation fault"},
+		},
 		{"refuses the file", func() {
 			r.install(other)
 			r.configure("log.colour = true")

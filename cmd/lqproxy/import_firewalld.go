@@ -70,10 +70,14 @@ func firewalldDraft(ctx context.Context, c *console, args []string, port uint16)
 		text, err := firewallCmd(ctx, "--ipset="+name, "--get-entries")
 		return strings.Fields(text), err == nil
 	}
-	from := "firewall-cmd " + question
-	d, err := migrate.FirewalldListing(from, listing, sets, port)
+	usual, err := firewallCmd(ctx, "--get-default-zone")
 	if err != nil {
-		return d, importFailure(c, from, err)
+		return migrate.Draft{}, &failure{code: exitFailed, text: c.In(words.ImportNotRunning, err)}
+	}
+	l := migrate.Listing{From: "firewall-cmd " + question, Zones: listing, Default: strings.TrimSpace(usual), Sets: sets}
+	d, err := migrate.Firewalld(l, port)
+	if err != nil {
+		return d, importFailure(c, l.From, err)
 	}
 	return d, nil
 }

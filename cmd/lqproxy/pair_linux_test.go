@@ -175,6 +175,7 @@ type pairWorld struct {
 const fieldTID = "clientTid"
 
 func newPairWorld(t *testing.T) *pairWorld {
+	t.Helper()
 	w := &pairWorld{t: t}
 	w.shell(`ip link set lo up; ip link add br0 type bridge; ip link set br0 up
 		ip addr add ` + pairUpstream + `/24 dev br0; ip addr add ` + pairCaller + `/24 dev br0`)

@@ -91,11 +91,11 @@ func (r *setupRun) command(name string) string {
 
 // confirm asks about an offer; where nobody can be asked, and once the person
 // has gone, the answer is no.
-func (r *setupRun) confirm(ctx context.Context, text string, preset bool) bool {
+func (r *setupRun) confirm(ctx context.Context, text string) bool {
 	if r.person == nil {
 		return false
 	}
-	yes, err := r.person.Confirm(ctx, text, preset, r.In(words.SetupYesNo))
+	yes, err := r.person.Confirm(ctx, text, true, r.In(words.SetupYesNo))
 	return err == nil && yes
 }
 
@@ -105,7 +105,7 @@ func (r *setupRun) offerFirewall(ctx context.Context) (bool, error) {
 	}
 	r.Note(words.Verbatim, "")
 	r.paragraph(r.In(words.SetupOffers))
-	if !r.confirm(ctx, r.In(words.SetupAskPlan), true) {
+	if !r.confirm(ctx, r.In(words.SetupAskPlan)) {
 		return false, nil
 	}
 	apply := applyFlags{settings: r.flags.settings}
@@ -113,7 +113,7 @@ func (r *setupRun) offerFirewall(ctx context.Context) (bool, error) {
 }
 
 func (r *setupRun) offerProbe(ctx context.Context) (bool, error) {
-	if !r.confirm(ctx, r.In(words.SetupAskProbe), true) {
+	if !r.confirm(ctx, r.In(words.SetupAskProbe)) {
 		return false, nil
 	}
 	f := probeFlags{settings: r.flags.settings, ability: probe.DefaultAbility, attempts: probe.DefaultAttempts, wait: probe.DefaultWait}
@@ -126,7 +126,7 @@ func (r *setupRun) offerProbe(ctx context.Context) (bool, error) {
 
 // offerReload has the lqproxy that runs take over the file.
 func (r *setupRun) offerReload(ctx context.Context) (bool, error) {
-	if !r.confirm(ctx, r.In(words.SetupAskReload), true) {
+	if !r.confirm(ctx, r.In(words.SetupAskReload)) {
 		return false, nil
 	}
 	return true, reload(ctx, r.console, r.flags.settings)
@@ -135,7 +135,7 @@ func (r *setupRun) offerReload(ctx context.Context) (bool, error) {
 // offerStart starts the service.
 func (r *setupRun) offerStart(ctx context.Context, cfg configs.Config) (bool, error) {
 	unit := r.host.Unit(ctx, r.flags.service())
-	if r.uid != 0 || !unit.Known || r.person == nil || r.othersListen(cfg) || !r.confirm(ctx, r.In(words.SetupAskStart, unit.Name), true) {
+	if r.uid != 0 || !unit.Known || r.person == nil || r.othersListen(cfg) || !r.confirm(ctx, r.In(words.SetupAskStart, unit.Name)) {
 		return false, nil
 	}
 	argv := []string{"systemctl", "enable", "--now", unit.Name}

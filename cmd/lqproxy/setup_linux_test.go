@@ -53,6 +53,7 @@ func TestSetupDialoguePublicCloud(t *testing.T) {
 }
 
 func publicCloud(t *testing.T, l words.Lang) (transcript string) {
+	t.Helper()
 	t.Run(string(l), func(t *testing.T) {
 		t.Chdir(t.TempDir())
 		port, file := aPort(t), "lqproxy.toml"
@@ -93,6 +94,7 @@ func TestSetupDialoguePrivateCloud(t *testing.T) {
 }
 
 func privateCloud(t *testing.T, l words.Lang, upstream string) (transcript string) {
+	t.Helper()
 	t.Run(string(l), func(t *testing.T) {
 		t.Chdir(t.TempDir())
 		port, admin, file := aPort(t), aPort(t), "lqproxy.toml"

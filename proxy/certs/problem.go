@@ -125,10 +125,8 @@ func (p *Problem) Chinese() string { return p.format(texts[p.Kind].zh, p.oneComm
 // Lines returns the texts of Error and of Chinese for a terminal: each command
 // on a line of its own, to be copied from there, behind indent.
 func (p *Problem) Lines(indent string) (english, chinese string) {
-	commands := ""
-	for _, c := range p.Commands {
-		commands += "\n" + indent + c
-	}
+	between := "\n" + indent
+	commands := between + strings.Join(p.Commands, between)
 	return p.format(texts[p.Kind].en, commands), p.format(texts[p.Kind].zh, commands)
 }
 

@@ -1,5 +1,6 @@
 // Package migrate makes a configuration of lqproxy from what stands on a
-// machine today: an nginx ([NGINX]), or the rules of firewalld ([Firewalld]).
+// machine today: an nginx ([NGINX]), or the rules of firewalld
+// ([Firewalld], [FirewalldFile]).
 //
 // Nothing is guessed silently. An import is a [Draft]: keys that differ from
 // lqproxy's defaults, and a [Note] for all that has no counterpart or changes

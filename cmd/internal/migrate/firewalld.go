@@ -88,14 +88,24 @@ func zonesOf(name, shown string, text []byte) ([]zone, error) {
 	return readListing(shown, string(text)), nil
 }
 
-// FirewalldListing makes a draft of what a listing admits to port. from is how
-// it was got.
-func FirewalldListing(from, listing string, sets Sets, port uint16) (Draft, error) {
-	zones := readListing("", listing)
+// A Listing is what a firewalld that runs says.
+type Listing struct {
+	From    string // how it was asked
+	Zones   string // firewall-cmd --list-all-zones
+	Default string // the zone of packets that no other is for
+	Sets    Sets
+}
+
+// Firewalld makes a draft of what l admits to port. The error is a *[ReadError].
+func Firewalld(l Listing, port uint16) (Draft, error) {
+	zones := readListing("", l.Zones)
 	if len(zones) == 0 {
-		return Draft{}, &ReadError{File: from, Err: ErrNoListing}
+		return Draft{}, &ReadError{File: l.From, Err: ErrNoListing}
 	}
-	return draftOf(from, zones, sets, port), nil
+	for i := range zones {
+		zones[i].active = zones[i].active || zones[i].name == l.Default
+	}
+	return draftOf(l.From, zones, l.Sets, port), nil
 }
 
 // draftOf takes the sources that zones admit.
@@ -103,7 +113,9 @@ func draftOf(from string, zones []zone, sets Sets, port uint16) Draft {
 	im := &wall{d: &Draft{From: from}, port: port, sets: sets}
 	some := slices.ContainsFunc(zones, func(z zone) bool { return z.active })
 	for _, z := range zones {
-		if some && !z.active {
+		// Nobody's packets pass "trusted" unless it was given some, or is the default.
+		idle := some || z.name == "trusted" && !z.bound && len(z.sources) == 0 && len(zones) > 1
+		if idle && !z.active {
 			im.inactive(z)
 			continue
 		}

@@ -23,10 +23,10 @@ var structure = []string{"server", "location", "upstream", "map", "geo", "types"
 func inForce(chain []directive) []directive {
 	var levels [][]directive
 	taken := map[string]bool{}
-	for i := len(chain) - 1; i >= 0; i-- {
+	for i, outer := range slices.Backward(chain) {
 		var level []directive
 		here := map[string]bool{}
-		for _, d := range chain[i].block {
+		for _, d := range outer.block {
 			_, known := rules[d.name]
 			replaced := taken[family(d.name)] && !slices.Contains(cumulative, d.name)
 			if slices.Contains(structure, d.name) || replaced || i == 0 && !known {

@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -84,9 +85,7 @@ func noted(k Kind, key string, names ...string) map[string]rule {
 func merged(sets ...map[string]rule) map[string]rule {
 	all := map[string]rule{}
 	for _, set := range sets {
-		for name, r := range set {
-			all[name] = r
-		}
+		maps.Copy(all, set)
 	}
 	return all
 }

@@ -2,6 +2,7 @@ package setup
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/lqproxy/lqproxy/configs"
@@ -43,12 +44,7 @@ func ParseDevice(s string) (d Device, addresses []string, ok bool) {
 		addresses = strings.Split(rest, ",")
 	}
 	d = Device(kind)
-	for _, known := range Devices {
-		if d == known {
-			return d, addresses, (d == NoDevice) == (len(addresses) == 0)
-		}
-	}
-	return d, nil, false
+	return d, addresses, slices.Contains(Devices, d) && (d == NoDevice) == (len(addresses) == 0)
 }
 
 // Each answer is what it makes of the configuration.

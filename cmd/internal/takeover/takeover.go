@@ -19,6 +19,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lqproxy/lqproxy/cmd/internal/host"
@@ -133,12 +134,12 @@ func (m *Move) walk(ctx context.Context, actions []action) error {
 
 func (m *Move) undo(ctx context.Context, done []action) error {
 	var failed error
-	for i := len(done) - 1; i >= 0; i-- {
-		if done[i].undo == nil {
+	for _, a := range slices.Backward(done) {
+		if a.undo == nil {
 			continue
 		}
-		m.Observe(done[i].name)
-		failed = errors.Join(failed, done[i].undo(ctx))
+		m.Observe(a.name)
+		failed = errors.Join(failed, a.undo(ctx))
 	}
 	return failed
 }

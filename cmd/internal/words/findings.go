@@ -137,7 +137,7 @@ var findings = map[doctor.Code]saying{
 	},
 	doctor.PortNginx: {
 		Text{"nginx listens on %d (pid %d)", "nginx 正在监听 %d（pid %d）"},
-		Text{"To move over: lqproxy import nginx FILE, lqproxy check, systemctl disable --now nginx, systemctl enable --now lqproxy. If nginx serves other sites, remove only lqpt.conf and reload it.", "迁移步骤：lqproxy import nginx 文件，lqproxy check，systemctl disable --now nginx，systemctl enable --now lqproxy。nginx 还有其他站点时，只移除 lqpt.conf 并重载 nginx。"},
+		Text{"To move over: lqproxy import nginx, lqproxy check, lqproxy takeover; the way back: lqproxy takeover --back. If nginx serves other sites, remove only lqpt.conf and reload it.", "迁移步骤：lqproxy import nginx，lqproxy check，lqproxy takeover；退回：lqproxy takeover --back。nginx 还有其他站点时，只移除 lqpt.conf 并重载 nginx。"},
 	},
 	doctor.PortTaken: {
 		Text{"%[2]s listens on %[1]d (pid %[3]d)", "%[2]s 正在监听 %[1]d（pid %[3]d）"},
