@@ -14,6 +14,10 @@ help: ## list the targets
 build: ## build the static binary ./lqproxy
 	CGO_ENABLED=0 go build -buildvcs=auto -trimpath -ldflags '$(LDFLAGS)' -o lqproxy ./cmd/lqproxy
 
+.PHONY: package
+package: ## deb, rpm and tar.gz for amd64 and arm64, reproducible, in dist/
+	go run ./packaging/build -version '$(VERSION)' -out dist
+
 .PHONY: demo
 demo: build ## the proxy in front of a simulated Leqi, on loopback
 	./lqproxy demo

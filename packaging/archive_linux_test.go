@@ -83,8 +83,16 @@ func TestArchiveInEachShell(t *testing.T) {
 			t.Parallel()
 			root := overlay(t, tree(t))
 			folder := unpack(t, root, older)
-			for _, args := range []string{"", "", "--uninstall", "--prefix /opt/lqproxy", "--prefix=/opt/lqproxy --purge"} {
-				if out, err := chroot(t, root, shell+" "+folder+"/install.sh "+args); err != nil {
+			// Where SELinux is, files get the labels of their places.
+			if err := os.WriteFile(root+"/usr/sbin/restorecon", []byte("#!/bin/sh\necho \"$@\" >>/root/labels\n"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			for _, args := range []string{"", "", "--uninstall", "--prefix /opt/lqproxy", "--purge"} {
+				script := folder + "/install.sh "
+				if args == "--purge" {
+					script = "/opt/lqproxy/lib/lqproxy/install.sh " // knows its prefix
+				}
+				if out, err := chroot(t, root, shell+" "+script+args); err != nil {
 					t.Errorf("install.sh %s: %v\n%s", args, err, out)
 				}
 				if !strings.HasPrefix(args, "--prefix /opt") {
@@ -95,7 +103,10 @@ func TestArchiveInEachShell(t *testing.T) {
 					t.Errorf("below --prefix: %v\n%s", err, out)
 				}
 			}
-			if out, err := chroot(t, root, "ls -d /etc/lqproxy /var/lib/lqproxy /var/log/lqproxy /opt/lqproxy/lib /etc/systemd/system/lqproxy*"); err == nil || strings.Contains(out, "\n/") {
+			if out, err := chroot(t, root, "cat /root/labels"); err != nil || !strings.Contains(out, " /usr/bin/lqproxy ") || !strings.Contains(out, " /var/log/lqproxy") {
+				t.Errorf("restorecon was told: %v\n%s", err, out)
+			}
+			if out, err := chroot(t, root, "ls -d /etc/lqproxy /var/lib/lqproxy /var/log/lqproxy /opt/lqproxy /etc/systemd/system/lqproxy*"); err == nil || strings.Contains(out, "\n/") {
 				t.Errorf("left after --purge:\n%s", out)
 			}
 		})

@@ -20,7 +20,7 @@ func TestARM64(t *testing.T) {
 	t.Parallel()
 	need(t, "qemu-aarch64-static", "dpkg-deb")
 	folder := t.TempDir()
-	makePackages(t, "..", "-version", "v"+older, "-arch", "arm64", "-format", "deb", "-out", folder)
+	makePackages(t, "..", nil, "-version", "v"+older, "-arch", "arm64", "-format", "deb", "-out", folder)
 	deb := filepath.Join(folder, "lqproxy_"+older+"_arm64.deb")
 	if got := strings.TrimSpace(output(t, "dpkg-deb", "--field", deb, "Architecture")); got != "arm64" {
 		t.Errorf("architecture of the deb = %s, want arm64", got)

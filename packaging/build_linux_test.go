@@ -36,7 +36,11 @@ func copyModule(t *testing.T) string {
 		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(to, text, 0o600); err != nil { // the umask of others
+		info, err := os.Stat(filepath.Join("..", lines.Text()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(to, text, info.Mode()&0o700); err != nil { // the umask of others
 			t.Fatal(err)
 		}
 	}
@@ -49,7 +53,7 @@ func TestPackagesAreReproducible(t *testing.T) {
 	need(t, "git")
 	here := packages(t, older)
 	there := filepath.Join(t.TempDir(), "packages")
-	makePackages(t, copyModule(t), "-version", "v"+older, "-arch", runtime.GOARCH, "-out", there)
+	makePackages(t, copyModule(t), nil, "-version", "v"+older, "-arch", runtime.GOARCH, "-out", there)
 	files, err := os.ReadDir(here)
 	if err != nil || len(files) != 5 {
 		t.Fatalf("files of a release for one architecture = %v, %v, want 5", files, err)
@@ -164,7 +168,7 @@ func TestManualIsInBothLanguages(t *testing.T) {
 // newKey makes a signing key, and returns gpg's folder and the key's file.
 func newKey(t *testing.T) (home, key string) {
 	t.Helper()
-	home, err := os.MkdirTemp("", "lq") // the sockets of gpg need a short name
+	home, err := os.MkdirTemp("", "lq") //nolint:usetesting // the sockets of gpg need a short name
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,11 +184,11 @@ func newKey(t *testing.T) (home, key string) {
 }
 
 func TestPackagesAreSigned(t *testing.T) {
+	t.Parallel()
 	need(t, "gpg", "rpm", "ar")
 	home, key := newKey(t)
-	t.Setenv("LQPROXY_SIGN_KEY", key)
 	folder := filepath.Join(t.TempDir(), "signed")
-	makePackages(t, "..", "-version", "v"+older, "-arch", runtime.GOARCH, "-out", folder)
+	makePackages(t, "..", []string{"LQPROXY_SIGN_KEY=" + key}, "-version", "v"+older, "-arch", runtime.GOARCH, "-out", folder)
 
 	public := filepath.Join(home, "public.asc")
 	output(t, "gpg", "--homedir", home, "--batch", "--armor", "--output", public, "--export")

@@ -98,6 +98,22 @@ func TestServiceRunsReloadsAndRefusesABadFile(t *testing.T) {
 	h.wantVersion(older)
 }
 
+// The documented way, from nothing to a call that was answered: where Leqi is
+// looked for, a simulated one stands.
+func TestFromNothingToReached(t *testing.T) {
+	t.Parallel()
+	h := boot(t)
+	h.sh("echo 127.0.0.1 lqpt.chinatax.gov.cn >>/etc/hosts")
+	h.simulateAt("127.0.0.1:8443")
+	h.run("dpkg", "-i", h.bring(debOf(t, older)))
+	unit := strings.Repeat("1", 20)
+	h.run("lqproxy", "setup", "--cloud", "private", "--source", "127.0.0.1", "--unit", unit, "--device", "none", "--yes")
+	wantText(t, "lqproxy probe", h.run("lqproxy", "probe"), "reached")
+	h.run("systemctl", "enable", "--now", "lqproxy")
+	wantText(t, "lqproxy probe --via", h.run("lqproxy", "probe", "--via", "http://127.0.0.1:8864"), "reached")
+	wantText(t, "lqproxy status", h.run("lqproxy", "status"), "ready")
+}
+
 // writes notes which folders it can write to, in the first one that it must be
 // able to write to.
 const writes = `#!/bin/sh
@@ -147,13 +163,56 @@ func TestUpgradeAndBackLoseNothing(t *testing.T) {
 	l.finish(sim)
 }
 
+// systemd knows whom to watch after an upgrade.
+func TestNextProcessIsSupervised(t *testing.T) {
+	t.Parallel()
+	h := boot(t)
+	h.installDeb(older, h.simulate())
+	h.run("systemctl", "start", "lqproxy")
+	h.run("dpkg", "-i", h.bring(debOf(t, newer)))
+	h.wantVersion(newer)
+	next := h.mainPID("lqproxy.service")
+	h.await("the process before to end", func() bool {
+		return strings.Count(h.sh("cat /proc/[0-9]*/comm 2>/dev/null || true"), "lqproxy\n") == 1
+	})
+	h.sh(fmt.Sprintf("kill -KILL %d", next))
+	h.await("systemd to start another", func() bool {
+		pid := h.mainPID("lqproxy.service")
+		return pid != 0 && pid != next && h.property("lqproxy.service", "ActiveState") == "active"
+	})
+	h.wantVersion(newer)
+	h.run("systemctl", "stop", "lqproxy")
+	if result := h.property("lqproxy.service", "Result"); result != "success" {
+		t.Errorf("result of the service = %s, want success", result)
+	}
+}
+
+// A file that the new version refuses keeps the former one in service, and the
+// package is installed all the same.
+func TestUpgradeRefusedServesOn(t *testing.T) {
+	t.Parallel()
+	h := boot(t)
+	sim := h.simulate()
+	h.installDeb(older, sim)
+	h.run("systemctl", "start", "lqproxy")
+	h.write(configFile, "nonsense = 1\n")
+	out := h.run("dpkg", "-i", h.bring(debOf(t, newer)))
+	wantText(t, "dpkg -i", out, "lqproxy.service goes on with the former version", "lqproxy upgrade")
+	if got := h.version(admin); got != older {
+		t.Errorf("version that serves = %s, want %s", got, older)
+	}
+	h.write(configFile, settings(sim.Address().String(), 0, ""))
+	h.run("lqproxy", "upgrade")
+	h.wantVersion(newer)
+}
+
 func TestUpgradeWaitsForTheChangeWindow(t *testing.T) {
 	t.Parallel()
 	h := boot(t)
 	h.installDeb(older, h.simulate())
 	h.run("systemctl", "start", "lqproxy")
 	h.write("/etc/lqproxy/package.conf", "handover=no\n")
-	out := h.run("dpkg", "--force-confold", "-i", h.bring(debOf(t, newer)))
+	out := h.run("dpkg", "-i", h.bring(debOf(t, newer)))
 	wantText(t, "dpkg -i", out, "change window", "  lqproxy upgrade\n")
 	if got := h.version(admin); got != older {
 		t.Errorf("version that serves = %s, want %s", got, older)

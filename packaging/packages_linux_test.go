@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 )
@@ -38,24 +39,25 @@ func packages(t *testing.T, version string) string {
 		return folder
 	}
 	if built.dir == "" {
-		dir, err := os.MkdirTemp("", "lqproxy-packages-")
+		dir, err := os.MkdirTemp("", "lqproxy-packages-") //nolint:usetesting // it outlives the test
 		if err != nil {
 			t.Fatal(err)
 		}
 		built.dir, built.folders = dir, map[string]string{}
 	}
 	folder := filepath.Join(built.dir, version)
-	makePackages(t, "..", "-version", "v"+version, "-arch", runtime.GOARCH, "-out", folder)
+	makePackages(t, "..", nil, "-version", "v"+version, "-arch", runtime.GOARCH, "-out", folder)
 	built.folders[version] = folder
 	return folder
 }
 
-// makePackages runs the build in the module at root.
-func makePackages(t *testing.T, root string, args ...string) {
+// makePackages runs the build in the module at root, with further variables of
+// the environment.
+func makePackages(t *testing.T, root string, env []string, args ...string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", append([]string{"run", "./packaging/build"}, args...)...)
 	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH=1700000000")
+	cmd.Env = slices.Concat(os.Environ(), []string{"SOURCE_DATE_EPOCH=1700000000"}, env)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("making packages %v: %v\n%s", args, err, out)
 	}

@@ -41,10 +41,16 @@ addresses = ["127.0.0.1:%d"]
 }
 
 // simulate starts a Leqi on the host's loopback.
-func (h *host) simulate(rules ...leqisim.Rule) (sim *leqisim.Server) {
+func (h *host) simulate(rules ...leqisim.Rule) *leqisim.Server {
+	h.t.Helper()
+	return h.simulateAt("127.0.0.1:0", rules...)
+}
+
+// simulateAt starts one at an address.
+func (h *host) simulateAt(address string, rules ...leqisim.Rule) (sim *leqisim.Server) {
 	h.t.Helper()
 	err := h.inNetwork(func() (err error) {
-		sim, err = leqisim.Start(leqisim.Options{Rules: rules, CountBy: callID, Keep: -1, KeepBytes: -1})
+		sim, err = leqisim.Start(leqisim.Options{Address: address, Rules: rules, CountBy: callID, Keep: -1, KeepBytes: -1})
 		return err
 	})
 	if err != nil {

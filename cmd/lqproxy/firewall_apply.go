@@ -150,7 +150,7 @@ func (f *applyFlags) carryOut(c *console, cmd *cobra.Command, m *firewall.Manage
 	if err != nil {
 		return firewallFailure(c, cmd, err)
 	}
-	reportFirewall(cmd.Context(), c, stateDir, syslogAddress{}, daemon.Order{Action: daemon.FirewallApply, Changed: changesMade(done)})
+	reportAction(cmd.Context(), c, stateDir, syslogAddress{}, daemon.Order{Action: daemon.FirewallApply, Changed: changesMade(done)})
 	printForeign(c, done.Findings)
 	return f.end(c, done)
 }

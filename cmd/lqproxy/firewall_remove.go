@@ -74,7 +74,7 @@ func removeFirewall(c *console, cmd *cobra.Command, s settings, restore bool) er
 	if err != nil {
 		return firewallFailure(c, cmd, err)
 	}
-	reportFirewall(cmd.Context(), c, stateDirOf(s), syslogAddress{},
+	reportAction(cmd.Context(), c, stateDirOf(s), syslogAddress{},
 		daemon.Order{Action: daemon.FirewallRemove, Changed: admissionsOf(record.Policy)})
 	c.Say(words.FirewallRemoved)
 	return nil

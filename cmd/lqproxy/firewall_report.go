@@ -17,10 +17,10 @@ const reportedChanges = 50
 // A syslogAddress is where a syslog listens; the zero one is this machine's.
 type syslogAddress struct{ network, address string }
 
-// reportFirewall has it recorded what a person did to the firewall: by the
+// reportAction has it recorded what a person did beside the daemon: by the
 // daemon, or by the syslog where none runs. Without either it is done all the
 // same, and nobody is bothered.
-func reportFirewall(ctx context.Context, c *console, stateDir string, to syslogAddress, o daemon.Order) {
+func reportAction(ctx context.Context, c *console, stateDir string, to syslogAddress, o daemon.Order) {
 	if o.Changed == "" {
 		return
 	}

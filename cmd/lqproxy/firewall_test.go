@@ -53,7 +53,7 @@ func TestFirewallIsReportedToTheDaemon(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel() // by a signal that came too late
 	order := daemon.Order{Action: daemon.FirewallApply, Changed: "+ admit 49.4.80.61 → 8864/tcp"}
-	reportFirewall(ctx, rootConsole(words.English), dir, syslogAddress{"unixgram", filepath.Join(dir, "none")}, order)
+	reportAction(ctx, rootConsole(words.English), dir, syslogAddress{"unixgram", filepath.Join(dir, "none")}, order)
 	got := <-orders
 	if got.Action != order.Action || got.Changed != order.Changed || got.Caller.Login != "root" || got.Caller.SudoUser != "wang" {
 		t.Errorf("the daemon was told %+v, want %+v of root, who is wang", got, order)
@@ -77,8 +77,8 @@ func TestFirewallIsReportedToTheSyslog(t *testing.T) {
 			}
 			defer conn.Close()
 			c := rootConsole(words.English)
-			reportFirewall(t.Context(), c, dir, to, daemon.Order{Action: daemon.FirewallApply}) // nothing changed
-			reportFirewall(t.Context(), c, dir, to, daemon.Order{Action: daemon.FirewallRemove, Changed: "- admit 10.0.0.0/8 → 8864/tcp"})
+			reportAction(t.Context(), c, dir, to, daemon.Order{Action: daemon.FirewallApply}) // nothing changed
+			reportAction(t.Context(), c, dir, to, daemon.Order{Action: daemon.FirewallRemove, Changed: "- admit 10.0.0.0/8 → 8864/tcp"})
 			b := make([]byte, 4096)
 			n, err := conn.Read(b)
 			if err != nil {

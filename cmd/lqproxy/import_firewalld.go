@@ -54,7 +54,7 @@ func firewalldDraft(ctx context.Context, c *console, args []string, port uint16)
 	if len(args) > 0 {
 		d, err := migrate.FirewalldFile(args[0], port)
 		if err != nil {
-			return d, importFailure(c, args[0], err)
+			return d, importFailure(c, args[0], err, words.ImportSaveIt)
 		}
 		return d, nil
 	}
@@ -77,7 +77,7 @@ func firewalldDraft(ctx context.Context, c *console, args []string, port uint16)
 	l := migrate.Listing{From: "firewall-cmd " + question, Zones: listing, Default: strings.TrimSpace(usual), Sets: sets}
 	d, err := migrate.Firewalld(l, port)
 	if err != nil {
-		return d, importFailure(c, l.From, err)
+		return d, importFailure(c, l.From, err, words.ImportSaveIt)
 	}
 	return d, nil
 }

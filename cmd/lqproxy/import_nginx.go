@@ -15,7 +15,7 @@ func newImportNginx(c *console) *cobra.Command {
 	var choice migrate.Choice
 	var to outlet
 	cmd := &cobra.Command{
-		Use:   "nginx FILE|DIR [--listen ADDRESS] [--server NAME] [--output FILE [--force]]",
+		Use:   "nginx FILE|DIR [--listen ADDRESS] [--output FILE [--force]]",
 		Short: c.In(words.ShortImportNginx),
 		Args: func(cmd *cobra.Command, args []string) error {
 			switch len(args) {
@@ -32,7 +32,7 @@ func newImportNginx(c *console) *cobra.Command {
 			}
 			d, err := migrate.NGINX(args[0], choice)
 			if err != nil {
-				return importFailure(c, args[0], err)
+				return importFailure(c, args[0], err, words.ImportWhere)
 			}
 			return to.deliver(c, d)
 		},
@@ -43,8 +43,9 @@ func newImportNginx(c *console) *cobra.Command {
 	return cmd
 }
 
-// importFailure puts an error of package migrate into words, with a way on.
-func importFailure(c *console, file string, err error) error {
+// importFailure puts an error of package migrate into words, with a way on:
+// where says where such files are found.
+func importFailure(c *console, file string, err error, where words.Text) error {
 	if e, ok := errors.AsType[*migrate.ChoiceError](err); ok {
 		return choiceFailure(c, file, e)
 	}
@@ -59,21 +60,21 @@ func importFailure(c *console, file string, err error) error {
 		err        error
 		text, hint words.Text
 	}{
-		{migrate.ErrBinary, words.ImportBinary, words.ImportWhere},
+		{migrate.ErrBinary, words.ImportBinary, where},
 		{migrate.ErrApache, words.ImportApache, words.ImportSetup},
 		{migrate.ErrNotNginx, words.ImportNotNginx, words.ImportSetup},
-		{migrate.ErrNoMain, words.ImportNoMain, words.ImportWhere},
+		{migrate.ErrNoMain, words.ImportNoMain, where},
 		{migrate.ErrNoFile, words.ImportNoFile, words.ImportTryNginx},
-		{migrate.ErrTooBig, words.ImportTooBig, words.ImportWhere},
+		{migrate.ErrTooBig, words.ImportTooBig, where},
 		{migrate.ErrCycle, words.ImportCycle, words.ImportTryNginx},
 		{migrate.ErrTooMany, words.ImportTooMany, words.ImportTryNginx},
-		{migrate.ErrNoListing, words.ImportNoListing, words.ImportSaveIt},
+		{migrate.ErrNoListing, words.ImportNoListing, where},
 	} {
 		if errors.Is(e.Err, known.err) {
 			return &failure{code: exitFailed, text: c.In(known.text, e.File), hints: []string{c.In(known.hint)}}
 		}
 	}
-	f := &failure{code: exitFailed, text: c.In(words.ImportUnread, e.File, e.Err), hints: []string{c.In(words.ImportWhere)}}
+	f := &failure{code: exitFailed, text: c.In(words.ImportUnread, e.File, e.Err), hints: []string{c.In(where)}}
 	if e.From.File != "" {
 		f.text = c.In(words.ImportIncluded, e.File, e.From.String(), e.Err)
 	}

@@ -50,6 +50,13 @@ func (b *liveBook) add(x liveExchange) {
 	b.exchanges = append(b.exchanges, x)
 }
 
+// all returns the exchanges that have ended.
+func (b *liveBook) all() []liveExchange {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.exchanges)
+}
+
 // size returns how many exchanges there were, and how many of them failed.
 func (b *liveBook) size() (all, failed int) {
 	b.mu.Lock()

@@ -36,8 +36,8 @@ type liveKind struct {
 	ask     func() liveAsk
 }
 
-// liveKinds are callers of all kinds. With a pace of 1 they make several
-// hundred exchanges a second; slow ones take longer with it.
+// liveKinds are callers of all kinds, who make several hundred exchanges a
+// second together. slow is how long slow exchanges take at least.
 func liveKinds(slow time.Duration) []liveKind {
 	small := func() liveAsk { return liveAsk{send: 300, receive: 300} }
 	return []liveKind{

@@ -1,12 +1,20 @@
 package main
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"math/big"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
+	"testing"
 	"time"
 )
 
@@ -54,21 +62,25 @@ func (r *liveRig) certify(cert, key []byte) {
 func liveCertificates(r *liveRig) {
 	good := newLiveCertificate(r.t, 100, time.Now().Add(100*24*time.Hour))
 	r.certify(good.cert, good.key)
-	r.settings.more += "\nlisten.tls = \"files\"\nlisten.cert_file = \"" + filepath.Join(r.dir, "cert.pem") +
-		"\"\nlisten.key_file = \"" + filepath.Join(r.dir, "key.pem") + "\""
+	r.settings.more = fmt.Sprintf("listen.tls = \"files\"\nlisten.cert_file = %q\nlisten.key_file = %q",
+		filepath.Join(r.dir, "cert.pem"), filepath.Join(r.dir, "key.pem"))
 	var watch certificateWatch
 	r.crowd.tls = watch.config()
+	byFiles := int64(119) // 120 is the last
+	if *soak == 0 {
+		byFiles = 120
+	}
 	r.come("nothing, over TLS")
 	r.during("certificate change, reload", func() {
-		for serial := int64(101); serial <= 118; serial++ {
+		for serial := int64(101); serial < byFiles; serial++ {
 			next := newLiveCertificate(r.t, serial, time.Now().Add(100*24*time.Hour))
 			r.certify(next.cert, next.key)
-			r.reloadByCommand()
+			r.reloadBySignal()
 			awaitLive(r.t, "new connections show the new certificate", func() bool { return watch.current() == serial })
 		}
 	})
 	r.during("certificate change, files alone", func() {
-		for serial := int64(119); serial <= 120; serial++ {
+		for serial := byFiles; serial <= 120; serial++ {
 			good = newLiveCertificate(r.t, serial, time.Now().Add(100*24*time.Hour))
 			r.certify(good.cert, good.key)
 			awaitLive(r.t, "new connections show the new certificate", func() bool { return watch.current() == serial })
@@ -115,6 +127,41 @@ func (r *liveRig) worsen(good liveCertificate) {
 // refusals returns how often it was said that a certificate is refused, as such
 // or with the whole of a reload.
 func (r *liveRig) refusals() int {
-	text := r.errorLog()
-	return strings.Count(text, "not replaced") + strings.Count(text, "reload refused")
+	return r.said("not replaced") + r.said("reload refused")
+}
+
+// A liveCertificate is one with its files' contents.
+type liveCertificate struct {
+	pair      tls.Certificate
+	cert, key []byte // PEM
+}
+
+// newLiveCertificate returns a certificate that ends then.
+func newLiveCertificate(t testing.TB, serial int64, notAfter time.Time) liveCertificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(serial),
+		Subject:      pkix.Name{CommonName: "lqpt.test"},
+		NotBefore:    time.Now().Add(-48 * time.Hour), NotAfter: notAfter,
+		DNSNames:    []string{"lqpt.test"},
+		KeyUsage:    x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return liveCertificate{
+		pair: tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key},
+		cert: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+		key:  pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}),
+	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -101,7 +100,7 @@ func (d liveDevice) story(r *liveRig) {
 	callers := netip.PrefixFrom(netip.AddrFrom4([4]byte{127, 201, byte(rand.N(256)), 0}), 24)
 	front := r.address(80)
 	fill := strings.NewReplacer("DEVICE", device.String(), "PROXY", r.settings.listen[0], "FRONT", front, "DIR", r.dir)
-	r.settings.more = fmt.Sprintf("allow.sources = [%q]\nadmin.allow = [\"127.0.0.1\"]\n%s", callers, fill.Replace(d.settings))
+	r.settings.sources, r.settings.more = callers.String(), fill.Replace(d.settings)
 	r.start()
 	file := filepath.Join(r.dir, "device.conf")
 	r.replace(file, []byte(fill.Replace(d.config)), 0o600)
@@ -113,9 +112,9 @@ func (d liveDevice) story(r *liveRig) {
 	r.book.begin(liveEvent{name: "nothing"})
 	r.crowd.come(liveKinds(liveSlow()))
 	r.settle()
-	r.during("reload", func() { r.reloads(10, r.reloadByCommand) })
+	r.during("reload", func() { r.reloads(10, r.reloadBySignal) })
 	r.during("upgrade", func() { r.upgrade(r.programs.next, upgradeByCommand) })
-	r.during("reload while a process drains", func() { r.reloads(5, r.reloadByCommand) })
+	r.during("reload while a process drains", func() { r.reloads(5, r.reloadBySignal) })
 	r.wantRefusedBehind(d.fields)
 	r.end()
 	r.wantSources(callers, device)
@@ -138,7 +137,7 @@ func (r *liveRig) wantRefusedBehind(fields string) {
 	crowd.aim(r.address(80))
 	(&liveCaller{crowd: crowd, kind: liveKind{name: stranger, fresh: true}}).exchange(liveAsk{send: 300, receive: 300})
 	r.settle()
-	for _, x := range r.book.exchanges {
+	for _, x := range r.book.all() {
 		if x.kind == stranger && (x.err == nil || x.status == http.StatusOK) {
 			r.t.Errorf("a stranger behind the device was served: %v", x)
 		}
@@ -150,7 +149,7 @@ func (r *liveRig) wantRefusedBehind(fields string) {
 func (r *liveRig) wantSources(callers netip.Prefix, device netip.Addr) {
 	r.t.Helper()
 	lines := readLiveLog(false, r.folders...).lines
-	for _, x := range r.book.exchanges {
+	for _, x := range r.book.all() {
 		from, _, _ := strings.Cut(x.path, " > ")
 		want, err := netip.ParseAddrPort(from)
 		if x.err == nil && (err != nil || !callers.Contains(want.Addr())) {

@@ -205,7 +205,7 @@ var lostLines = regexp.MustCompile(`log is written again.*"file": ?"access".*"lo
 
 // saidLost returns how many lines of the access log the proxy says are lost.
 func (r *liveRig) saidLost() (n int) {
-	for _, found := range lostLines.FindAllStringSubmatch(r.said(), -1) {
+	for _, found := range lostLines.FindAllStringSubmatch(r.printed(), -1) {
 		lost, _ := strconv.Atoi(found[1]) // digits
 		n += lost
 	}

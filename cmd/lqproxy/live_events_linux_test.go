@@ -36,17 +36,16 @@ func (r *liveRig) settle() {
 	})
 }
 
+// eventReloaded is how the error log says that a file is in force.
+const eventReloaded = `"event":"reloaded"`
+
 // reloadBySignal puts the file in force by SIGHUP.
 func (r *liveRig) reloadBySignal() {
 	r.t.Helper()
-	const name = "lqproxy_config_last_reload_success_timestamp_seconds"
-	before, _ := r.metric(name)
+	before := r.said(eventReloaded)
 	r.configure()
 	r.signal(syscall.SIGHUP)
-	awaitLive(r.t, "the file is in force after SIGHUP", func() bool {
-		now, found := r.metric(name)
-		return found && now > before
-	})
+	awaitLive(r.t, "the file is in force after SIGHUP", func() bool { return r.said(eventReloaded) > before })
 }
 
 // reloadByCommand puts the file in force by lqproxy reload.
@@ -196,18 +195,20 @@ func (r *liveRig) upgrade(program string, ask liveUpgrade) {
 // upgradeInVain asks for upgrades that must fail, and leave all as it was.
 func (r *liveRig) upgradeInVain() {
 	r.t.Helper()
-	before := r.pid()
+	before, ok := r.pid(), r.binary()+".good"
 	for _, broken := range []struct {
 		what, text string
 		mode       os.FileMode
-		file       string
 	}{
 		{what: "a program that is not executable", text: "\x7fELF", mode: 0o644},
 		{what: "a program that is none", text: "\x7fELF", mode: 0o755},
 		{what: "a program that crashes", text: "#!/bin/sh\necho boom >&2\nkill -SEGV $$\n", mode: 0o755},
 		{what: "a program that ends at once", text: "#!/bin/sh\nexit 0\n", mode: 0o755},
+		{
+			what: "a program that crashes as soon as it serves", mode: 0o755,
+			text: "#!/bin/sh\n[ \"$1\" != serve ] || exit 7\nexec " + ok + " \"$@\"\n",
+		},
 	} {
-		ok := r.binary() + ".good"
 		r.install(r.programs.next)
 		if err := os.Rename(r.binary(), ok); err != nil {
 			r.t.Fatal(err)
@@ -233,7 +234,6 @@ func (r *liveRig) wantRefused(program, what string, pid int) {
 	if err == nil || len(out) == 0 {
 		r.t.Errorf("upgrade to %s = %v, %q, want it refused with the reason", what, err, out)
 	}
-	r.t.Logf("upgrade to %s says:\n%s", what, out)
 	if now := r.pid(); now != pid {
 		r.t.Errorf("after the upgrade to %s process %d is the instance, want %d", what, now, pid)
 	}

@@ -66,14 +66,18 @@ func (r *liveRig) come(event string) {
 
 // liveReload reloads, with all that a reload may change, and moves the logs.
 func liveReload(r *liveRig) {
+	byCommand := 5 // of ten
+	if *soak == 0 {
+		byCommand = 1
+	}
 	r.come("nothing")
 	for range 10 {
-		r.during("reload by SIGHUP", func() { r.reloads(5, r.reloadBySignal) })
-		r.during("reload by command", func() { r.reloads(5, r.reloadByCommand) })
+		r.during("reload by SIGHUP", func() { r.reloads(10-byCommand, r.reloadBySignal) })
+		r.during("reload by command", func() { r.reloads(byCommand, r.reloadByCommand) })
 	}
 	r.during("reload of the same file", r.reloadByCommand)
 	r.during("reload of a broken file, refused", r.reloadBroken)
-	for range 5 {
+	for range byCommand {
 		r.during("listener added", func() { r.addListener(r.address(8865)) })
 		r.during("listener removed", r.removeListener)
 	}
@@ -88,7 +92,11 @@ func liveReload(r *liveRig) {
 // liveUpgrades hands over between two versions, up and down.
 func liveUpgrades(r *liveRig) {
 	r.come("nothing")
-	for round := range 5 {
+	rounds := 5
+	if *soak == 0 {
+		rounds = 2
+	}
+	for round := range rounds {
 		ask := []liveUpgrade{upgradeByCommand, upgradeBySignal}[round%2]
 		r.during("upgrade", func() { r.upgrade(r.programs.next, ask) })
 		r.during("log folder renamed while a process drains", r.moveLogs)

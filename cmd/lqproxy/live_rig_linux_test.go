@@ -3,17 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"math/big"
-	mathrand "math/rand/v2"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -62,11 +54,12 @@ func buildLive(t *testing.T) livePrograms {
 
 // liveSettings are the configuration of a rig; see text.
 type liveSettings struct {
-	listen []string
-	admin  string
-	logs   string // folder
-	change int    // another one makes a difference
-	more   string // lines of the file
+	listen  []string
+	admin   string
+	sources string // who may call
+	logs    string // folder
+	change  int    // another one makes a difference
+	more    string // lines of the file
 }
 
 // text returns the file. Changes go round over keys of all parts, among them
@@ -84,7 +77,9 @@ state_dir = %q
 upstream.address = %q
 listen.addresses = [%s]
 listen.idle_timeout = "10s"
+allow.sources = [%q]
 admin.addresses = [%q]
+admin.allow = ["127.0.0.1"]
 log.access_file = %q
 log.error_file = %q
 log.rotate_size = "1MiB"
@@ -92,7 +87,7 @@ log.min_free = "0B"
 firewall.backend = "none"
 %s
 %s
-`, r.state(), r.upstream.addr, quoteAll(s.listen), s.admin, filepath.Join(s.logs, "access.log"),
+`, r.state(), r.upstream.addr, quoteAll(s.listen), s.sources, s.admin, filepath.Join(s.logs, "access.log"),
 		filepath.Join(s.logs, "error.log"), changes[s.change%len(changes)], s.more)
 }
 
@@ -103,9 +98,6 @@ func quoteAll(texts []string) string {
 	}
 	return strings.Join(quoted, ", ")
 }
-
-// Lines for liveSettings.more.
-const liveAllowed = `allow.sources = ["127.0.0.1"]`
 
 // A liveRig is a proxy as it is installed, in front of an upstream, with
 // callers.
@@ -118,8 +110,6 @@ type liveRig struct {
 	folders  []string // in which logs were
 	book     *liveBook
 	crowd    *liveCrowd
-	first    *exec.Cmd // what start started last
-	exited   chan error
 	torn     bool // a process was killed
 	ip       netip.Addr
 }
@@ -134,14 +124,13 @@ func newLiveRig(t *testing.T, p livePrograms) *liveRig {
 			t.Fatal(err)
 		}
 	}
-	r.ip = netip.AddrFrom4([4]byte{127, byte(64 + mathrand.N(128)), byte(mathrand.N(256)), byte(1 + mathrand.N(254))})
+	r.ip = netip.AddrFrom4([4]byte{127, byte(64 + rand.N(128)), byte(rand.N(256)), byte(1 + rand.N(254))})
 	r.upstream = startLiveUpstream(t, netip.AddrPortFrom(r.ip, 8443))
 	r.settings = liveSettings{
-		listen: []string{r.address(8864)}, admin: r.ip.String() + ":9864", logs: filepath.Join(r.dir, "log"), more: liveAllowed,
+		listen: []string{r.address(8864)}, admin: r.address(9864), sources: "127.0.0.1", logs: filepath.Join(r.dir, "log"),
 	}
-	r.settings.more += "\nadmin.allow = [\"127.0.0.1\"]"
 	r.folders = []string{r.settings.logs}
-	r.crowd = &liveCrowd{book: r.book, name: fmt.Sprintf("%x", mathrand.N(1<<32))}
+	r.crowd = &liveCrowd{book: r.book, name: fmt.Sprintf("%x", rand.N(1<<32))}
 	r.crowd.aim(r.settings.listen...)
 	r.install(p.old)
 	t.Cleanup(r.abandon)
@@ -156,13 +145,16 @@ func (r *liveRig) file() string   { return filepath.Join(r.dir, "lqproxy.toml") 
 func (r *liveRig) binary() string { return filepath.Join(r.dir, "bin", "lqproxy") }
 
 // install puts a program into the place of the one that runs, as packages do.
+// Another process copies it: were the copy open for writing here, a child that
+// is being started at the moment could have it open too, and it could not be run.
 func (r *liveRig) install(program string) {
 	r.t.Helper()
-	text, err := os.ReadFile(program)
-	if err != nil {
+	if out, err := exec.CommandContext(r.t.Context(), "cp", program, r.binary()+".new").CombinedOutput(); err != nil {
+		r.t.Fatalf("copying %s: %v: %s", program, err, out)
+	}
+	if err := os.Rename(r.binary()+".new", r.binary()); err != nil {
 		r.t.Fatal(err)
 	}
-	r.replace(r.binary(), text, 0o755)
 }
 
 // replace writes a file whole and renames it.
@@ -204,7 +196,7 @@ func (r *liveRig) order(code int, args ...string) string {
 	r.t.Helper()
 	got, out := r.run(args...)
 	if got != code {
-		r.t.Fatalf("lqproxy %s ended with %d, want %d:\n%s\nthe proxy had printed:\n%s", strings.Join(args, " "), got, code, out, r.said())
+		r.t.Fatalf("lqproxy %s ended with %d, want %d:\n%s\nthe proxy had printed:\n%s", strings.Join(args, " "), got, code, out, r.printed())
 	}
 	return out
 }
@@ -220,17 +212,17 @@ func (r *liveRig) start() {
 		r.t.Fatal(err)
 	}
 	defer out.Close()
-	r.first = r.command(context.Background(), "serve", "--allow-root")
-	r.first.Stdout, r.first.Stderr = out, out
-	if err := r.first.Start(); err != nil {
+	cmd := r.command(context.Background(), "serve", "--allow-root")
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
 		r.t.Fatal(err)
 	}
-	r.exited = make(chan error, 1)
-	go func() { r.exited <- r.first.Wait() }()
+	exited := make(chan error, 1)
+	go func() { exited <- cmd.Wait() }() // abandon ends it at the latest
 	awaitLive(r.t, "the proxy is ready: "+r.screen(), func() bool {
 		select {
-		case err := <-r.exited:
-			r.t.Fatalf("serve ended: %v\n%s", err, r.said())
+		case err := <-exited:
+			r.t.Fatalf("serve ended: %v\n%s", err, r.printed())
 		default:
 		}
 		status, _, err := get(r.t.Context(), r.url("/readyz"))
@@ -240,11 +232,14 @@ func (r *liveRig) start() {
 
 func (r *liveRig) url(path string) string { return "http://" + r.settings.admin + path }
 
-// said returns what the processes printed, the end of it.
-func (r *liveRig) said() string {
+// printed returns what the processes printed, the end of it.
+func (r *liveRig) printed() string {
 	text, _ := os.ReadFile(r.screen())
 	return liveTail(string(text))
 }
+
+// said returns how often the error log says something.
+func (r *liveRig) said(what string) int { return strings.Count(r.errorLog(), what) }
 
 // liveTail returns the end of a long text.
 func liveTail(text string) string { return text[max(0, len(text)-8<<10):] }
@@ -297,7 +292,7 @@ func (r *liveRig) abandon() {
 	if r.crowd.over != nil {
 		r.crowd.leave()
 		r.t.Logf("the test did not come to its end; %s\n%s", r.rate(), r.book.judge(r.upstream, readLiveLog(true, r.folders...)))
-		r.t.Logf("at last the proxy had printed:\n%s\nand the error log:\n%s", r.said(), liveTail(r.errorLog()))
+		r.t.Logf("at last the proxy had printed:\n%s\nand the error log:\n%s", r.printed(), liveTail(r.errorLog()))
 	}
 }
 
@@ -335,7 +330,7 @@ func (r *liveRig) judge() *liveVerdict {
 		}
 	}
 	if r.t.Failed() {
-		r.t.Logf("at last the proxy had printed:\n%s\nand the error log:\n%s", r.said(), liveTail(r.errorLog()))
+		r.t.Logf("at last the proxy had printed:\n%s\nand the error log:\n%s", r.printed(), liveTail(r.errorLog()))
 	}
 	return v
 }
@@ -385,40 +380,4 @@ func (r *liveRig) metric(name string) (sum float64, found bool) {
 		sum, found = sum+value, true
 	}
 	return sum, found
-}
-
-// A liveCertificate is one with its files' contents.
-type liveCertificate struct {
-	pair      tls.Certificate
-	cert, key []byte // PEM
-}
-
-// newLiveCertificate returns a certificate that ends then.
-func newLiveCertificate(t testing.TB, serial int64, notAfter time.Time) liveCertificate {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(serial),
-		Subject:      pkix.Name{CommonName: "lqpt.test"},
-		NotBefore:    time.Now().Add(-48 * time.Hour), NotAfter: notAfter,
-		DNSNames:    []string{"lqpt.test"},
-		KeyUsage:    x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return liveCertificate{
-		pair: tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key},
-		cert: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
-		key:  pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}),
-	}
 }

@@ -220,7 +220,7 @@ func (r *setupRun) write(ctx context.Context, result setup.Result) error {
 	}
 	if r.flags.output == "" {
 		order := daemon.Order{Action: daemon.Setup, Changed: shortened(result.Changes)}
-		reportFirewall(ctx, r.console, r.draft.Now.StateDir, syslogAddress{}, order)
+		reportAction(ctx, r.console, r.draft.Now.StateDir, syslogAddress{}, order)
 	}
 	return nil
 }

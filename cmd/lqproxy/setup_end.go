@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,12 +18,7 @@ import (
 )
 
 // service returns the unit of systemd that runs the instance.
-func (s *settings) service() string {
-	if s.instance == "" {
-		return "lqproxy.service"
-	}
-	return "lqproxy@" + s.instance + ".service"
-}
+func (s *settings) service() string { return serviceOf(s.instance) + ".service" }
 
 // goOn offers what comes after the file: firewall, probe and start. Each is done
 // after a yes alone, and what fails does not keep the others from being offered.
@@ -50,7 +46,8 @@ type offer struct {
 	make    func(context.Context) (done bool, err error)
 }
 
-// offers makes the offers, and returns the commands of those that were declined.
+// offers makes the offers, and returns the commands of those that were declined,
+// or failed.
 func (r *setupRun) offers(ctx context.Context, cfg configs.Config) (rest []string, failed error) {
 	all := []offer{{r.command("probe"), r.offerProbe}}
 	if cfg.Firewall.Backend != firewall.None {
@@ -59,8 +56,11 @@ func (r *setupRun) offers(ctx context.Context, cfg configs.Config) (rest []strin
 	if running(r.draft.Now) != nil {
 		all = append(all, offer{r.command("reload"), r.offerReload})
 	} else if r.flags.file == "" {
-		start := func(ctx context.Context) (bool, error) { return r.offerStart(ctx, cfg) }
-		all = append(all, offer{"systemctl enable --now " + r.flags.service(), start})
+		command := "systemctl enable --now " + r.flags.service()
+		if r.nginxListens(cfg) {
+			command = r.command("takeover")
+		}
+		all = append(all, offer{command, func(ctx context.Context) (bool, error) { return r.offerStart(ctx, cfg) }})
 	}
 	for _, o := range all {
 		done, err := o.make(ctx)
@@ -70,7 +70,7 @@ func (r *setupRun) offers(ctx context.Context, cfg configs.Config) (rest []strin
 		if failed == nil {
 			failed = err
 		}
-		if !done {
+		if !done || err != nil {
 			rest = append(rest, o.command)
 		}
 	}
@@ -144,6 +144,14 @@ func (r *setupRun) offerStart(ctx context.Context, cfg configs.Config) (bool, er
 	}
 	r.Say(words.SetupStarted, unit.Name)
 	return true, nil
+}
+
+// nginxListens reports whether it is nginx that is in the way of a start.
+func (r *setupRun) nginxListens(cfg configs.Config) bool {
+	return slices.ContainsFunc(ports(cfg.Listen.Addresses), func(port uint16) bool {
+		holder, _ := r.host.Holder(port)
+		return holder != nil && holder.Name == host.Nginx
+	})
 }
 
 // othersListen says who is in the way of a start.

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os/signal"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/lqproxy/lqproxy/cmd/internal/daemon"
@@ -103,6 +105,7 @@ func (r *takeoverRun) take(ctx context.Context) error {
 	if err := record.Write(takeover.Folder, r.flags.instance); err != nil {
 		return err
 	}
+	outlive()
 	gap, err := m.Take(ctx)
 	if err != nil {
 		return r.failed(err, true)
@@ -128,6 +131,7 @@ func (r *takeoverRun) back(ctx context.Context) error {
 	if !r.agreed(record.Nginx, takeover.StopLqproxy, takeover.StartNginx, takeover.EnableNginx, takeover.DisableLqproxy) {
 		return nil
 	}
+	outlive()
 	r.record(ctx, "lqproxy -> nginx") // while there is a daemon to tell
 	gap, err := m.Back(ctx)
 	if err != nil {
@@ -136,6 +140,10 @@ func (r *takeoverRun) back(ctx context.Context) error {
 	r.Say(words.TakeoverBacked, gap.Seconds())
 	return takeover.RemoveRecord(takeover.Folder, r.flags.instance)
 }
+
+// outlive lets the command go on when its console is lost, which must not happen
+// between two listeners.
+func outlive() { signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE) }
 
 // holds reports whether it is the lqproxy of this configuration that has the
 // port.
@@ -224,7 +232,7 @@ func (r *takeoverRun) item(mark, text string) {
 // record has it recorded what was done.
 func (r *takeoverRun) record(ctx context.Context, changed string) {
 	order := daemon.Order{Action: daemon.Takeover, Changed: changed}
-	reportFirewall(ctx, r.console, r.cfg.StateDir, syslogAddress{}, order)
+	reportAction(ctx, r.console, r.cfg.StateDir, syslogAddress{}, order)
 }
 
 // failed is the failure of a takeover, or of the way back: what failed, and what

@@ -47,6 +47,9 @@ func (r *release) contents(arch, format string) ([]entry, error) {
 		{Path: "/usr/share/lqproxy", Mode: 0o755},
 		{Path: "/usr/share/lqproxy/lqproxy.toml", Source: "configs/lqproxy.toml", Mode: 0o644},
 		{Path: "/usr/share/lqproxy/logrotate", Source: "packaging/logrotate", Mode: 0o644},
+		{Path: "/usr/share/bash-completion/completions/lqproxy", Source: r.completion("bash"), Mode: 0o644},
+		{Path: "/usr/share/fish/vendor_completions.d/lqproxy.fish", Source: r.completion("fish"), Mode: 0o644},
+		{Path: "/usr/share/zsh/" + zshFolder(format) + "/_lqproxy", Source: r.completion("zsh"), Mode: 0o644},
 		{Path: "/usr/share/doc/lqproxy", Mode: 0o755},
 		{Path: "/usr/share/doc/lqproxy/third-party.txt", Source: r.noticesFile(arch), Mode: 0o644},
 		{Path: "/usr/share/doc/lqproxy/README.md", Source: "README.md", Mode: 0o644},
@@ -67,6 +70,14 @@ func (r *release) contents(arch, format string) ([]entry, error) {
 	}
 	slices.SortFunc(list, func(a, b entry) int { return cmp.Compare(a.Path, b.Path) })
 	return list, nil
+}
+
+// zshFolder is where zsh looks for what packages complete.
+func zshFolder(format string) string {
+	if format == formatDeb {
+		return "vendor-completions"
+	}
+	return "site-functions"
 }
 
 // special returns what only one format has, or has elsewhere.
@@ -98,9 +109,8 @@ func (r *release) special(format string) []entry {
 // what was generated, and the folders of configs, which are for other programs.
 func (r *release) trees() (map[string]string, error) {
 	trees := map[string]string{
-		"packaging/systemd":                   "/usr/lib/systemd/system",
-		filepath.Join(r.stage, "man"):         "/usr/share/man",
-		filepath.Join(r.stage, "completions"): "/usr/share",
+		"packaging/systemd":           "/usr/lib/systemd/system",
+		filepath.Join(r.stage, "man"): "/usr/share/man",
 	}
 	folders, err := os.ReadDir("configs")
 	if err != nil {

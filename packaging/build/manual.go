@@ -23,17 +23,12 @@ func (r *release) shared(ctx context.Context) error {
 	if err := r.manual(ctx, program); err != nil {
 		return err
 	}
-	for shell, file := range map[string]string{
-		"bash": "bash-completion/completions/lqproxy",
-		"zsh":  "zsh/site-functions/_lqproxy",
-		"fish": "fish/vendor_completions.d/lqproxy.fish",
-	} {
+	for _, shell := range []string{"bash", "zsh", "fish"} {
 		script, err := exec.CommandContext(ctx, program, "--lang", "en", "completion", shell).Output()
 		if err != nil {
 			return fmt.Errorf("making completion for %s: %w", shell, err)
 		}
-		name := filepath.Join(r.stage, "completions", filepath.FromSlash(file))
-		if err := create(name, func(w io.Writer) error { return write(w, script) }); err != nil {
+		if err := create(r.completion(shell), func(w io.Writer) error { return write(w, script) }); err != nil {
 			return err
 		}
 	}
@@ -67,6 +62,9 @@ func (r *release) manual(ctx context.Context, program string) error {
 	}
 	return nil
 }
+
+// completion is the completion script for a shell.
+func (r *release) completion(shell string) string { return filepath.Join(r.stage, "completion."+shell) }
 
 func (r *release) changelog() string { return filepath.Join(r.stage, "changelog.gz") }
 

@@ -8,6 +8,9 @@ set -eu
 umask 022
 
 from=$(cd "$(dirname "$0")" && pwd)
+case $from in
+*/lib/lqproxy) prefix=${from%/lib/lqproxy} ;; # the copy that an installation left
+esac
 units=/etc/systemd/system
 action=install
 undo=   # what to remove if it comes to nothing, one a line, the last first
@@ -168,11 +171,13 @@ lay_all() {
 	done
 }
 
-# settle_all: all is there; renaming takes no space.
+# settle_all: all is there; renaming takes no space. The folders that were made
+# are noted, for --uninstall.
 settle_all() {
 	for path in $undo; do
 		case $path in
 		*$tag) mv -f "$path" "${path%"$tag"}" ;;
+		*) printf '%s\n' "$path" >>"$prefix/lib/lqproxy/folders" ;;
 		esac
 	done
 }
@@ -194,37 +199,26 @@ install() {
 	first_file
 	relabel
 	reload_systemd
-	if settle_former; then
-		hand_over
-		say 'lqproxy is installed.' 'lqproxy 已安装。'
-	else
-		next_steps
-	fi
+	settle
+	say "Installed: $("$prefix/bin/lqproxy" version)" "已安装：$("$prefix/bin/lqproxy" version)"
 }
 
-# uninstall: configuration and logs stay; folders go when nothing is in them.
+# uninstall: configuration and logs stay, and folders that we did not make.
 uninstall() {
 	[ -f "$from/files.list" ] || stop 'files.list is missing beside install.sh' 'install.sh 旁缺少 files.list'
 	stop_all
 	[ ! -x "$prefix/bin/lqproxy" ] || remove_rules
-	folders=
 	while read -r kind _ _ _ name; do
-		path=$(place "$name")
-		case $kind in
-		f) rm -f "$path" ;;
-		d) folders="$path $folders" ;;
-		esac
-		case $name in
-		/usr/share/lqproxy/*) folders="$(dirname "$path") $folders" ;;
-		esac
+		[ "$kind" != f ] || rm -f "$(place "$name")"
 	done <"$from/files.list"
+	folders=$(sort -ru "$prefix/lib/lqproxy/folders" 2>/dev/null || :) # the inner ones first
 	rm -rf "$prefix/lib/lqproxy" /run/lqproxy-firewall
 	[ "$action" != purge ] || purge
 	for folder in $folders; do
 		case $folder in
-		"$conf" | "$state" | "$logs") [ "$action" = purge ] || continue ;;
+		"$conf" | "$state" | "$logs") ;; # they are purged, or stay
+		*) rmdir "$folder" 2>/dev/null || : ;;
 		esac
-		rmdir "$folder" 2>/dev/null || :
 	done
 	rmdir $rules 2>/dev/null || :
 	reload_systemd

@@ -80,17 +80,22 @@ forget_former() {
 	rm -rf "$prefix/lib/lqproxy/previous.new"
 }
 
-# settle_former: the new binary is there. The same one again takes no former
-# one's place.
-settle_former() {
+# settle: the new binary is there. With none before it, it is to be configured;
+# else the instances that run go on with it. The same one again changes nothing,
+# and takes no former one's place.
+settle() {
 	keep=$prefix/lib/lqproxy/previous
-	[ -d "$keep.new" ] || return 1
+	if [ ! -d "$keep.new" ]; then
+		next_steps
+		return 0
+	fi
 	if cmp -s "$keep.new/lqproxy" "$prefix/bin/lqproxy"; then
 		forget_former
 		return 0
 	fi
 	rm -rf "$keep"
 	mv "$keep.new" "$keep"
+	hand_over
 }
 
 # first_file: the shipped configuration, where there is none.

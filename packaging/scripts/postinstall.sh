@@ -6,8 +6,4 @@ abort-*) exit 0 ;;
 esac
 first_file
 reload_systemd
-if settle_former; then
-	hand_over
-else
-	next_steps
-fi
+settle

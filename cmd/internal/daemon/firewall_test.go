@@ -143,6 +143,20 @@ func TestFirewallViewFollowsTheFile(t *testing.T) {
 }
 
 // A daemon that was told of no file looks at none.
+func TestAFirewallStateOfANewerVersion(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), firewallName)
+	text := `{"backend": "firewalld", "in_sync": true, "checked": "` + time.Now().Format(time.RFC3339) + `",
+		"policy": {"Admits": null, "Denies": [{"Port": 1}]}, "zones": {"public": {"mood": 1}}}`
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	state, err := readFirewall(file)
+	if err != nil || !state.InSync || state.Backend != firewall.Firewalld {
+		t.Errorf("readFirewall() = %+v, %v, want what is known of it", state, err)
+	}
+}
+
 func TestFirewallViewWithoutAFile(t *testing.T) {
 	t.Parallel()
 	if got := new(firewallView).look(); got != nil {

@@ -81,6 +81,9 @@ func (v Version) Judge(ctx context.Context, file, instance, lang string) (Judgem
 	if ok {
 		return Accepts, nil
 	}
+	if _, err := os.Stat(v.kept(file)); err != nil {
+		return Refuses, said
+	}
 	if _, ok := v.accepts(ctx, v.kept(file), instance, lang); ok {
 		return Returns, nil
 	}

@@ -104,6 +104,8 @@ func Firewalld(l Listing, port uint16) (Draft, error) {
 	}
 	for i := range zones {
 		zones[i].active = zones[i].active || zones[i].name == l.Default
+		// firewalld lists rules in another order each time.
+		slices.SortFunc(zones[i].rules, func(a, b listed) int { return strings.Compare(a.text, b.text) })
 	}
 	return draftOf(l.From, zones, l.Sets, port), nil
 }

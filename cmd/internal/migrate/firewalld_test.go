@@ -31,7 +31,7 @@ func TestSourcesOfFirewalld(t *testing.T) {
 		{"a service", zone("public (active)", eth0, "  services: ssh leqi"), "[open_service]"},
 		{"forwarded", zone("public (active)", eth0, "  forward-ports: port=80:proto=tcp:toport=8864:toaddr="), "[forwarded]"},
 		{"forwarded on a line of its own", zone("public (active)", eth0, "  forward-ports: ", "\tport=80:proto=tcp:toport=8864:toaddr="), "[forwarded]"},
-		{"denied", zone("public (active)", eth0, rules(kingdee, `rule family="ipv4" source address="49.4.80.0/24" drop`)), "[shadowed]"},
+		{"denied", zone("public (active)", eth0, rules(kingdee, `rule family="ipv4" source address="49.4.80.0/24" drop`)), "[shadowed] [nothing_admits]"},
 		{
 			"denied in part",
 			zone("public (active)", eth0, rules(`rule family="ipv4" source address="10.1.2.0/30" port port="8864" protocol="tcp" accept`, `rule family="ipv4" source address="10.1.2.1" reject`)),
@@ -49,15 +49,13 @@ func TestSourcesOfFirewalld(t *testing.T) {
 		{"too wide", zone("public (active)", eth0, rules(strings.ReplaceAll(kingdee, "49.4.80.61", "49.0.0.0/8"))), "-49.0.0.0/8:refused"},
 	}
 	sets := func(name string) ([]string, bool) {
-		return []string{"10.7.0.1", "10.7.1.0/24", "00:11:22:33:44:55"}, name == "known"
+		if name != "known" {
+			return nil, false
+		}
+		return []string{"10.7.0.1", "10.7.1.0/24", "00:11:22:33:44:55"}, true
 	}
 	for _, tt := range tests {
-		d, err := Firewalld(Listing{From: "test", Zones: tt.listing, Default: "home", Sets: func(name string) ([]string, bool) {
-			if entries, ok := sets(name); ok {
-				return entries, true
-			}
-			return nil, false
-		}}, 8864)
+		d, err := Firewalld(Listing{From: "test", Zones: tt.listing, Default: "home", Sets: sets}, 8864)
 		if err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 			continue

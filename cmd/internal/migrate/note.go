@@ -16,7 +16,7 @@ type Note struct {
 	Mistake *configs.Mistake // of Refused: why
 }
 
-// A Kind is what sort of note it is. The set is closed: see [Kinds].
+// A Kind is what sort of note it is. The set is closed.
 type Kind string
 
 // The kinds of notes, of an nginx first. Comments say what Value is.

@@ -180,8 +180,8 @@ func (d *Draft) changes(c configs.Config) []string {
 	slices.Sort(keys)
 	var all []string
 	for _, key := range keys {
-		if !reflect.DeepEqual(d.values[key], after[key]) {
-			all = append(all, fmt.Sprintf("%s: %s -> %s", key, shown(d.values[key]), shown(after[key])))
+		if before, now := shown(d.values[key]), shown(after[key]); before != now {
+			all = append(all, key+": "+before+" -> "+now)
 		}
 	}
 	return all

@@ -63,7 +63,7 @@ func TestAnswers(t *testing.T) {
 		"public cloud": {
 			string(configs.Reference()),
 			[]configs.Edits{Presets([]string{"fpy-sandbox"}), Unit("12345678901234567890"), Encryption{Mode: configs.TLSOff}.Edits(), Local("")},
-			[]string{`allow.presets: [] -> [fpy-sandbox]`, `units[0].id: "" -> "12345678901234567890"`, `units[0].name: "" -> ""`},
+			[]string{`allow.presets: [] -> [fpy-sandbox]`, `units[0].id: "" -> "12345678901234567890"`},
 			"[in_clear]", NoDevice,
 		},
 		"private cloud": {
@@ -129,7 +129,7 @@ func TestTry(t *testing.T) {
 		{Sources(nil), "[nobody_admitted]"},
 		{Sources([]string{"10.0.0.1", "10.0.0.1"}), "[duplicate]"},
 		{Presets([]string{"kingdee"}), "[unknown_value]"},
-		{Encryption{Mode: configs.TLSFiles, CertFile: "cert.pem"}.Edits(), "[not_absolute needed]"},
+		{Encryption{Mode: configs.TLSFiles, CertFile: "cert.pem"}.Edits(), "[not_absolute]"},
 		{Upstream("leqi"), "[not_upstream]"},
 	} {
 		var kinds []configs.Kind

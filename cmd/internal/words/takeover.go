@@ -23,9 +23,9 @@ var (
 	TakeoverAskStop = Text{"nginx also serves port %s: all that ends with it. Stop it all the same?", "nginx 还在服务 %s 端口，停止后这些服务也会中断。仍要停止？"}
 	TakeoverDry     = Text{"nothing was changed; --yes does it", "未做任何改动；加 --yes 执行"}
 	TakeoverNothing = Text{"nothing was changed", "未做任何改动"}
-	TakeoverDone    = Text{"lqproxy has taken over; nobody could connect for %.1f s", "lqproxy 已接替 nginx；无法连接的时间为 %.1f 秒"}
+	TakeoverDone    = Text{"lqproxy has taken over; nobody could connect for %.2f s", "lqproxy 已接替 nginx；无法连接的时间为 %.2f 秒"}
 	TakeoverReturn  = Text{"\"lqproxy takeover --back\" puts nginx back", "要退回 nginx：lqproxy takeover --back"}
-	TakeoverBacked  = Text{"nginx is back; nobody could connect for %.1f s", "已退回 nginx；无法连接的时间为 %.1f 秒"}
+	TakeoverBacked  = Text{"nginx is back; nobody could connect for %.2f s", "已退回 nginx；无法连接的时间为 %.2f 秒"}
 	TakeoverAlready = Text{"lqproxy has the port already (pid %d)", "端口已由 lqproxy 监听（pid %d）"}
 	TakeoverNever   = Text{"there is nothing to take back: lqproxy has not taken over", "没有可退回的：lqproxy 没有接替过 nginx"}
 

@@ -11,7 +11,7 @@ say() {
 	code=0
 	lqproxy --lang=en "$@" </dev/null >out.txt 2>&1 || code=$?
 	# the report of the probe has tests of its own
-	sed -E -e '/^1 resolve/,/^[a-z_]+: /{/^[a-z_]+: /!d}' -e 's/(pid|-QUIT) [0-9]+/\1 N/g; s/for [0-9]+\.[0-9] s/for N s/; s/on 20[0-9: -]+/on DATE/' out.txt
+	sed -E -e '/^1 resolve/,/^[a-z_]+: /{/^[a-z_]+: /!d}' -e 's/(pid|-QUIT) [0-9]+/\1 N/g; s/for [0-9.]+ s/for N s/; s/on 20[0-9: -]+/on DATE/' out.txt
 	[ $code = 0 ] || echo "exit code $code"
 }
 listening() { grep -qi "$1 [0-9A-F]*:0000 0A" /proc/net/tcp /proc/net/tcp6; }
