@@ -34,6 +34,12 @@ var (
 	getServiceSettings = busMethod{face: mainFace, name: "getServiceSettings"}
 	getZones           = busMethod{face: zoneFace, name: "getZones"}
 	getActiveZones     = busMethod{face: zoneFace, name: "getActiveZones"}
+	getServices        = busMethod{face: zoneFace, name: "getServices"}
+	getPorts           = busMethod{face: zoneFace, name: "getPorts"}
+	getProtocols       = busMethod{face: zoneFace, name: "getProtocols"}
+	getSourcePorts     = busMethod{face: zoneFace, name: "getSourcePorts"}
+	getForwardPorts    = busMethod{face: zoneFace, name: "getForwardPorts"}
+	getRichRules       = busMethod{face: zoneFace, name: "getRichRules"}
 	addRichRule        = busMethod{face: zoneFace, name: "addRichRule"}
 	removeRichRule     = busMethod{face: zoneFace, name: "removeRichRule"}
 	addPort            = busMethod{face: zoneFace, name: "addPort"}
@@ -166,6 +172,55 @@ func (b bus) activeZones(ctx context.Context) (map[string]zoneBinding, error) {
 		zones[name] = zoneBinding{by["interfaces"], by["sources"]}
 	}
 	return zones, nil
+}
+
+// runtime returns the runtime side of a zone.
+//
+// The lists are asked for one by one: where a list has become empty, the
+// getZoneSettings of 1.0 and later has the one that was loaded.
+func (b bus) runtime(ctx context.Context, zone string) (zoneSettings, error) {
+	var s zoneSettings
+	if err := b.call(ctx, busPath, getZoneSettings, &s, zone); err != nil {
+		return s, err
+	}
+	for m, list := range map[busMethod]*[]string{getServices: &s.Services, getProtocols: &s.Protocols, getRichRules: &s.RichRules} {
+		if err := b.call(ctx, busPath, m, list, zone); err != nil {
+			return s, err
+		}
+	}
+	for m, list := range map[busMethod]*[]portProtocol{getPorts: &s.Ports, getSourcePorts: &s.SourcePorts} {
+		var rows [][]string
+		if err := b.call(ctx, busPath, m, &rows, zone); err != nil {
+			return s, err
+		}
+		*list = portsOf(rows)
+	}
+	var rows [][]string
+	err := b.call(ctx, busPath, getForwardPorts, &rows, zone)
+	s.ForwardPorts = forwardsOf(rows)
+	return s, err
+}
+
+// portsOf reads the rows of getPorts: port and protocol.
+func portsOf(rows [][]string) []portProtocol {
+	var ports []portProtocol
+	for _, r := range rows {
+		if len(r) == 2 {
+			ports = append(ports, portProtocol{r[0], r[1]})
+		}
+	}
+	return ports
+}
+
+// forwardsOf reads the rows of getForwardPorts, which are as forwardPort.
+func forwardsOf(rows [][]string) []forwardPort {
+	var forwards []forwardPort
+	for _, r := range rows {
+		if len(r) == 4 {
+			forwards = append(forwards, forwardPort{r[0], r[1], r[2], r[3]})
+		}
+	}
+	return forwards
 }
 
 // permanent returns the permanent side of a zone, and its object.

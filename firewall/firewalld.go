@@ -108,8 +108,8 @@ func (f *firewalldBackend) zoneMap(ctx context.Context) (m zoneMap, err error) {
 
 func (f *firewalldBackend) observeZone(ctx context.Context, name string, serves bool) (Zone, error) {
 	z := Zone{Name: name, Serves: serves}
-	var runtime zoneSettings
-	if err := f.bus.call(ctx, busPath, getZoneSettings, &runtime, name); err != nil {
+	runtime, err := f.bus.runtime(ctx, name)
+	if err != nil {
 		return z, err
 	}
 	_, permanent, err := f.bus.permanent(ctx, name)

@@ -262,6 +262,34 @@ func TestFirewalldLeftovers(t *testing.T) {
 	}
 }
 
+// Where a list of a zone becomes empty, firewalld's own settings of the zone
+// still have what was loaded.
+func TestFirewalldEmptiedLists(t *testing.T) {
+	if !inside(t, "firewalld", "dbus-daemon", "nft") {
+		return
+	}
+	p := newPeer(t)
+	serve(t, 8864)
+	startFirewalld(t, "nftables")
+	shell(t, "firewall-cmd -q --permanent --add-port=8864/tcp; firewall-cmd -q --reload")
+	awaitFirewalld(t)
+	m := manager(t, Firewalld, tempFolders(t), policyOf("49.4.80.61"))
+	if report := apply(t, m, Consent{ClosePorts: true}); len(report.Findings) > 0 {
+		t.Errorf("Apply leaves %v, want nothing", report.Findings)
+	}
+	p.expect(t, 8864, []netip.Addr{kingdee}, stranger)
+
+	shell(t, "firewall-cmd -q --reload")
+	awaitFirewalld(t)
+	if err := m.Remove(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	p.expect(t, 8864, nil, kingdee)
+	if report, err := m.Inspect(t.Context()); err != nil || len(report.Changes) != 1 {
+		t.Errorf("Inspect after Remove = %v, %v, want the one rule that is gone", report.Changes, err)
+	}
+}
+
 func TestFirewalldManySources(t *testing.T) {
 	if !inside(t, "firewalld", "dbus-daemon", "nft") {
 		return

@@ -95,8 +95,8 @@ func (f *firewalldBackend) foreignZones(ctx context.Context) ([]Finding, error) 
 
 // openingsOf looks through both sides of a zone.
 func (f *firewalldBackend) openingsOf(ctx context.Context, o opener, zone string) ([]Finding, error) {
-	var runtime zoneSettings
-	if err := f.bus.call(ctx, busPath, getZoneSettings, &runtime, zone); err != nil {
+	runtime, err := f.bus.runtime(ctx, zone)
+	if err != nil {
 		return nil, err
 	}
 	_, permanent, err := f.bus.permanent(ctx, zone)

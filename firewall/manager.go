@@ -156,18 +156,24 @@ func (m *Manager) Apply(ctx context.Context, c Consent) (report Report, err erro
 		return report, ErrEmptyPolicy
 	}
 	err = m.locked(func(r Record, managed bool) error {
-		kind, b, err := open(ctx, m.o.Backend, m.scope(r, c))
-		if err != nil {
-			return err
-		}
-		defer b.Close() //nolint:errcheck // what was asked for was confirmed
-		a := application{m: m, backend: b, kind: kind, consent: c, record: r, managed: managed}
-		report, err = a.run(ctx)
-		if err == nil && managed && r.Backend != kind {
-			err = m.leave(ctx, r)
-		}
+		report, err = m.apply(ctx, r, managed, c)
 		return err
 	})
+	return report, err
+}
+
+// apply is Apply under the lock.
+func (m *Manager) apply(ctx context.Context, r Record, managed bool, c Consent) (Report, error) {
+	kind, b, err := open(ctx, m.o.Backend, m.scope(r, c))
+	if err != nil {
+		return Report{}, err
+	}
+	defer b.Close() //nolint:errcheck // what was asked for was confirmed
+	a := application{m: m, backend: b, kind: kind, consent: c, record: r, managed: managed}
+	report, err := a.run(ctx)
+	if err == nil && managed && r.Backend != kind {
+		err = m.leave(ctx, r)
+	}
 	return report, err
 }
 

@@ -252,6 +252,7 @@ func TestReadKnock(t *testing.T) {
 var busMethods = []busMethod{
 	getDefaultZone, getZoneSettings, getServiceSettings, getZones, getActiveZones, addRichRule, removeRichRule,
 	addPort, removePort, getAllRules, getAllPassthroughs, getZoneByName, getSettings, update,
+	getServices, getPorts, getProtocols, getSourcePorts, getForwardPorts, getRichRules,
 	getActivePolicies, getPolicySettings,
 }
 

@@ -53,7 +53,8 @@ func TestPackagesAreReproducible(t *testing.T) {
 	need(t, "git")
 	here := packages(t, older)
 	there := filepath.Join(t.TempDir(), "packages")
-	makePackages(t, copyModule(t), nil, "-version", "v"+older, "-arch", runtime.GOARCH, "-out", there)
+	commit := "GIT_DIR=" + strings.TrimSpace(output(t, "git", "rev-parse", "--absolute-git-dir"))
+	makePackages(t, copyModule(t), []string{commit}, "-version", "v"+older, "-arch", runtime.GOARCH, "-out", there)
 	files, err := os.ReadDir(here)
 	if err != nil || len(files) != 5 {
 		t.Fatalf("files of a release for one architecture = %v, %v, want 5", files, err)

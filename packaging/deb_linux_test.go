@@ -3,7 +3,6 @@ package packaging
 import (
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -159,7 +158,6 @@ func TestUpgradeAndBackLoseNothing(t *testing.T) {
 	wantText(t, "lqproxy upgrade --rollback", h.run("lqproxy", "upgrade", "--rollback", "--yes"), older, newer)
 	h.wantVersion(newer)
 	l.passed(200)
-	h.run("systemctl", "restart", "lqproxy-firewall.timer") // nobody else is touched
 	l.finish(sim)
 }
 
@@ -172,9 +170,7 @@ func TestNextProcessIsSupervised(t *testing.T) {
 	h.run("dpkg", "-i", h.bring(debOf(t, newer)))
 	h.wantVersion(newer)
 	next := h.mainPID("lqproxy.service")
-	h.await("the process before to end", func() bool {
-		return strings.Count(h.sh("cat /proc/[0-9]*/comm 2>/dev/null || true"), "lqproxy\n") == 1
-	})
+	h.awaitOneProcess()
 	h.sh(fmt.Sprintf("kill -KILL %d", next))
 	h.await("systemd to start another", func() bool {
 		pid := h.mainPID("lqproxy.service")
@@ -206,6 +202,46 @@ func TestUpgradeRefusedServesOn(t *testing.T) {
 	h.wantVersion(newer)
 }
 
+// forgetful stands for a former version that does not know a key yet.
+const forgetful = `#!/bin/sh
+if [ "$1" = check ] && grep -q header_count "$6"; then
+	echo '{"mistakes":[{"message":"limits.header_count: no such key"}]}'
+	exit 3
+fi
+exec /opt/lqproxy "$@"
+`
+
+func TestRollbackBringsBackTheFile(t *testing.T) {
+	t.Parallel()
+	h := boot(t)
+	sim := h.simulate()
+	h.installDeb(older, sim)
+	h.run("systemctl", "start", "lqproxy")
+	h.run("dpkg", "-i", h.bring(debOf(t, newer)))
+	h.wantVersion(newer)
+	h.write(configFile, settings(sim.Address().String(), 0, "[limits]\nheader_count = 50\n"))
+	h.run("systemctl", "reload", "lqproxy")
+	h.run("mv", "/usr/lib/lqproxy/previous/lqproxy", "/opt/lqproxy")
+	h.write("/usr/lib/lqproxy/previous/lqproxy", forgetful)
+	h.run("chmod", "0755", "/usr/lib/lqproxy/previous/lqproxy")
+
+	if out, code := h.try("lqproxy", "upgrade", "--rollback"); code != 2 {
+		t.Errorf("lqproxy upgrade --rollback, with nobody to ask: exit code %d, want 2\n%s", code, out)
+	}
+	out := h.run("lqproxy", "upgrade", "--rollback", "--yes")
+	wantText(t, "lqproxy upgrade --rollback", out, older+" does not know the present "+configFile)
+	if got := h.version(admin); got != older {
+		t.Errorf("version that serves = %s, want %s", got, older)
+	}
+	if diff := cmp.Diff(settings(sim.Address().String(), 0, ""), h.run("cat", configFile)); diff != "" {
+		t.Errorf("configuration (-want +got):\n%s", diff)
+	}
+	if got := strings.TrimSpace(h.run("stat", "-c", "%a %U:%G", configFile)); got != "640 root:lqproxy" {
+		t.Errorf("mode and owner of the configuration = %s, want 640 root:lqproxy", got)
+	}
+	h.run("grep", "-q", "header_count", "/usr/lib/lqproxy/previous/lqproxy.toml") // for the way forward
+}
+
 func TestUpgradeWaitsForTheChangeWindow(t *testing.T) {
 	t.Parallel()
 	h := boot(t)
@@ -227,22 +263,54 @@ func TestStopCutsNoExchange(t *testing.T) {
 	sim := h.simulate(leqisim.Rule{Behaviour: leqisim.Behaviour{Delay: stalls}})
 	h.installDeb(older, sim)
 	h.run("systemctl", "start", "lqproxy")
-	const callers = 10
-	answers := make(chan error, callers)
-	for n := range callers {
-		go func() { answers <- h.callOnce(port, fmt.Sprint(n)) }()
-	}
-	h.await("the calls to reach the platform", func() bool { return sim.Stats().Requests >= callers })
+	calls := h.longCalls(sim, "before")
+	h.run("dpkg", "-i", h.bring(debOf(t, newer))) // now two processes have exchanges
+	h.wantVersion(newer)
+	h.stopDuring(calls, h.longCalls(sim, "behind"))
+
+	h.run("systemctl", "start", "lqproxy")
+	h.run("lqproxy", "upgrade")
+	h.awaitOneProcess() // which is no child of systemd's
+	h.stopDuring(h.longCalls(sim, "alone"))
+}
+
+// stopDuring stops the service, and checks that the calls are answered.
+func (h *host) stopDuring(calls ...<-chan error) {
+	h.t.Helper()
 	begun := time.Now()
 	h.run("systemctl", "stop", "lqproxy")
-	for range callers {
-		if err := <-answers; err != nil {
-			t.Errorf("call during a stop: %v", err)
+	for _, answers := range calls {
+		for range longCallers {
+			if err := <-answers; err != nil {
+				h.t.Errorf("call during a stop: %v", err)
+			}
 		}
 	}
 	if result := h.property("lqproxy.service", "Result"); result != "success" {
-		t.Errorf("result of the service = %s after %v, want success", result, time.Since(begun))
+		h.t.Errorf("result of the service = %s after %v, want success", result, time.Since(begun))
 	}
+}
+
+// awaitOneProcess waits until the process before an upgrade has ended.
+func (h *host) awaitOneProcess() {
+	h.t.Helper()
+	h.await("the process before to end", func() bool {
+		return strings.Count(h.sh("cat /proc/[0-9]*/comm 2>/dev/null || true"), "lqproxy\n") == 1
+	})
+}
+
+const longCallers = 10
+
+// longCalls begins calls that take long, and returns when the platform has them.
+func (h *host) longCalls(sim *leqisim.Server, name string) <-chan error {
+	h.t.Helper()
+	answers := make(chan error, longCallers)
+	want := sim.Stats().Requests + longCallers
+	for n := range longCallers {
+		go func() { answers <- h.callOnce(port, fmt.Sprint(name, n)) }()
+	}
+	h.await("the calls to reach the platform", func() bool { return sim.Stats().Requests >= want })
+	return answers
 }
 
 func TestSecondInstanceBesideTheFirst(t *testing.T) {
@@ -317,7 +385,6 @@ func TestRemovalTakesOurRulesAway(t *testing.T) {
 	h.run("dpkg", "-i", h.bring(debOf(t, older)))
 	everywhere := strings.Replace(settings(sim.Address().String(), 0, guarded), "127.0.0.1:18864", ":18864", 1)
 	h.write(configFile, strings.Replace(everywhere, `sources = ["127.0.0.1"]`, `sources = ["127.0.0.1", "10.1.2.3"]`, 1))
-	before := h.run("iptables-save")
 	h.run("lqproxy", "firewall", "apply", "--yes")
 	h.run("systemctl", "start", "lqproxy")
 
@@ -328,24 +395,20 @@ func TestRemovalTakesOurRulesAway(t *testing.T) {
 
 	// Another program on the port keeps its protection.
 	h.run("systemctl", "stop", "lqproxy")
-	var keeper leqisim.Options
-	keeper.Address = fmt.Sprintf("0.0.0.0:%d", port)
-	var other *leqisim.Server
-	if err := h.inNetwork(func() (err error) { other, err = leqisim.Start(keeper); return err }); err != nil {
-		t.Fatal(err)
-	}
+	other := h.simulateAt(fmt.Sprintf("0.0.0.0:%d", port))
 	wantText(t, "dpkg -r", h.run("dpkg", "-r", "lqproxy"), "something else listens on port 18864")
 	wantText(t, "iptables-save", h.run("iptables-save"), "10.1.2.3")
+	wantText(t, "dpkg -P", h.run("dpkg", "-P", "lqproxy"), "firewall rules still stand", "/var/lib/lqproxy-firewall/lqproxy.json")
 	other.Close()
 
 	h.run("dpkg", "-i", h.bring(debOf(t, older)))
-	h.run("dpkg", "-r", "lqproxy")
-	after := h.run("iptables-save")
-	if left := slices.DeleteFunc(strings.Split(after, "\n"), func(l string) bool {
-		return !strings.Contains(l, "18864") && !strings.Contains(strings.ToLower(l), "lqproxy")
-	}); len(left) > 0 {
-		t.Errorf("rules left behind: %q (before: %s)", left, before)
+	h.run("dpkg", "-P", "lqproxy")
+	for line := range strings.Lines(h.run("iptables-save")) {
+		if strings.Contains(line, fmt.Sprint(port)) || strings.Contains(strings.ToLower(line), "lqproxy") {
+			t.Errorf("left behind: %s", line)
+		}
 	}
+	h.run("test", "!", "-e", "/var/lib/lqproxy-firewall")
 }
 
 // Without systemd, as while an image is made, packages come and go as well.

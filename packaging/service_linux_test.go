@@ -26,6 +26,9 @@ const (
 // callID is the field by which the simulated Leqi tells requests apart.
 const callID = "X-Call"
 
+// stalls is how long a slow answer takes.
+const stalls = 3 * time.Second
+
 // settings is a configuration for the host's loopback; rest is appended.
 func settings(upstream string, shift int, rest string) string {
 	return fmt.Sprintf(`[listen]
@@ -215,7 +218,7 @@ func (h *host) wantVersion(want string) {
 	}
 }
 
-// wantLines checks that a text has lines which contain all of want.
+// wantText checks that a text says all of want.
 func wantText(t *testing.T, what, text string, want ...string) {
 	t.Helper()
 	for _, w := range want {
@@ -224,6 +227,3 @@ func wantText(t *testing.T, what, text string, want ...string) {
 		}
 	}
 }
-
-// stalls is how long a slow answer takes.
-const stalls = 3 * time.Second

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/lqproxy/lqproxy/proxy/upstream"
@@ -55,9 +56,18 @@ type Background struct {
 	run     func(context.Context, Options) (*Report, error)
 	turn    chan struct{} // holds a token while Run runs, which owns what follows
 
-	last     time.Time               // when the last probe began
-	silent   time.Time               // there is none before
-	verdicts map[Environment]Verdict // of the last probe
+	last   time.Time // when the last probe began
+	silent time.Time // there is none before
+
+	lock     sync.Mutex // guards outcomes
+	outcomes map[Environment]Outcome
+}
+
+// An Outcome is what the last background probe of an environment came to.
+type Outcome struct {
+	Environment Environment `json:"environment"`
+	Verdict     Verdict     `json:"verdict"`
+	At          time.Time   `json:"at"`
 }
 
 // NewBackground returns a Background that has not probed yet. nil is no log.
@@ -68,8 +78,22 @@ func NewBackground(m *Metrics, log *zap.Logger) *Background {
 	return &Background{
 		metrics: m, log: log, run: Run,
 		turn:     make(chan struct{}, 1),
-		verdicts: map[Environment]Verdict{},
+		outcomes: map[Environment]Outcome{},
 	}
+}
+
+// Outcomes returns those of the environments that are probed, the sandbox's
+// first; none before the first probe.
+func (b *Background) Outcomes() []Outcome {
+	b.lock.Lock()
+	defer b.lock.Unlock()
+	all := []Outcome{}
+	for _, e := range Both.Environments() {
+		if o, ok := b.outcomes[e]; ok {
+			all = append(all, o)
+		}
+	}
+	return all
 }
 
 // Run probes as s says until ctx is done, and returns nil. A Run that begins
@@ -94,10 +118,12 @@ func (b *Background) Run(ctx context.Context, s Schedule) error {
 
 // forgetOthers ends the series of environments that s does not probe.
 func (b *Background) forgetOthers(s Schedule) {
-	for e := range b.verdicts {
+	b.lock.Lock()
+	defer b.lock.Unlock()
+	for e := range b.outcomes {
 		if s.Interval <= 0 || !slices.Contains(s.Scope.Environments(), e) {
 			b.metrics.forget(e)
-			delete(b.verdicts, e)
+			delete(b.outcomes, e)
 		}
 	}
 }
@@ -130,13 +156,21 @@ func (b *Background) probe(ctx context.Context, s Schedule) {
 			return
 		}
 		b.metrics.observe(e, r)
-		b.tell(e, s.UnitName, r)
-		b.verdicts[e] = r.Verdict
+		b.tell(e, s.UnitName, r, b.note(Outcome{e, r.Verdict, time.Now()}))
 		if r.Verdict == Forbidden {
 			b.silent = time.Now().Add(Silence)
 			return
 		}
 	}
+}
+
+// note keeps o, and returns the verdict before; "" if there is none.
+func (b *Background) note(o Outcome) (before Verdict) {
+	b.lock.Lock()
+	defer b.lock.Unlock()
+	before = b.outcomes[o.Environment].Verdict
+	b.outcomes[o.Environment] = o
+	return before
 }
 
 // options are those of one probe.
@@ -149,14 +183,14 @@ func (s Schedule) options(e Environment, log *zap.Logger) Options {
 }
 
 // tell logs each failure, and the success that ends them.
-func (b *Background) tell(e Environment, unit string, r *Report) {
+func (b *Background) tell(e Environment, unit string, r *Report, before Verdict) {
 	fields := []zap.Field{
 		zap.String(keyEnvironment, string(e)),
 		zap.String(keyUnit, unit),
 		zap.String(keyVerdict, string(r.Verdict)),
 	}
 	if r.Verdict.ExitCode() == 0 {
-		if b.verdicts[e] != r.Verdict {
+		if before != r.Verdict {
 			b.log.Info("background probe well", fields...)
 		}
 		return

@@ -177,6 +177,9 @@ func TestBackgroundMetrics(t *testing.T) {
 		if got := values(t, reg); len(got) != 0 {
 			t.Errorf("series before the first probe = %v, want none", got)
 		}
+		if got := p.Outcomes(); got == nil || len(got) != 0 {
+			t.Errorf("outcomes before the first probe = %#v, want an empty list", got)
+		}
 		p.runFor(t, 10*time.Minute, Schedule{Interval: time.Hour, Scope: Both, Unit: testUnit})
 		want := map[string]float64{
 			"lqproxy_probe_success sandbox": 1, "lqproxy_probe_success production": 0,
@@ -186,13 +189,18 @@ func TestBackgroundMetrics(t *testing.T) {
 		if diff := cmp.Diff(want, values(t, reg)); diff != "" {
 			t.Errorf("series (-want +got):\n%s", diff)
 		}
+		at := p.start.Add(p.at[0]) // a probe of a playback takes no time
+		wantOutcomes := []Outcome{{Sandbox, Reached, at}, {Production, IPNotFiled, at}}
+		if diff := cmp.Diff(wantOutcomes, p.Outcomes()); diff != "" {
+			t.Errorf("outcomes (-want +got):\n%s", diff)
+		}
 		p.runFor(t, time.Minute, Schedule{Interval: time.Hour, Scope: OnlySandbox})
 		if got := values(t, reg); len(got) != 3 {
 			t.Errorf("series = %v, want those of the sandbox alone", got)
 		}
 		p.runFor(t, time.Minute, Schedule{Scope: OnlySandbox})
-		if got := values(t, reg); len(got) != 0 {
-			t.Errorf("series = %v, want none: it is off", got)
+		if got := values(t, reg); len(got) != 0 || len(p.Outcomes()) != 0 {
+			t.Errorf("series = %v, outcomes = %v, want none: it is off", got, p.Outcomes())
 		}
 	})
 }
@@ -261,8 +269,8 @@ func TestBackgroundAgainstAPlatform(t *testing.T) {
 	s := Schedule{Scope: OnlySandbox, Unit: testUnit, Upstream: options(sim.Address()).Upstream, Known: newKeys()}
 	b := NewBackground(NewMetrics(prometheus.NewPedanticRegistry()), nil)
 	b.probe(t.Context(), s)
-	if got := b.verdicts[Sandbox]; got != Reached {
-		t.Errorf("verdict = %q, want %q", got, Reached)
+	if got := b.Outcomes(); len(got) != 1 || got[0].Verdict != Reached {
+		t.Errorf("outcomes = %v, want %q alone", got, Reached)
 	}
 	if keys := s.Known.List(); len(keys) != 1 || keys[0].Pin != upstream.Pin(sim.Pin()) {
 		t.Errorf("record = %v, want the key that was shown", keys)

@@ -87,25 +87,28 @@ func TestReadsEndAtTheirLimit(t *testing.T) {
 }
 
 // TestWritesMayTakeLongAsTheyProgress has a receiver that takes a little now and
-// then, and then nothing.
+// then, and then nothing. The limit is far above its pauses, also on a machine
+// that is busy, and below the time that it takes for all.
 func TestWritesMayTakeLongAsTheyProgress(t *testing.T) {
 	t.Parallel()
 	s, far := pair(t)
 	far.SetReadDeadline(time.Now().Add(patience)) //nolint:errcheck // just opened
-	s.writeProgress = 300 * time.Millisecond
+	s.writeProgress = 2 * time.Second
 	const size = 16 << 20
+	began := time.Now()
 	taken := make(chan int64)
 	go func() {
 		n, _ := io.CopyN(io.Discard, slow{far}, size)
 		taken <- n
 	}()
-	if n, err := s.Write(make([]byte, size)); n != size || err != nil {
-		t.Errorf("Write() = %d, %v, want all of it", n, err)
+	if n, err := s.Write(make([]byte, size)); n != size || err != nil || time.Since(began) < s.writeProgress {
+		t.Errorf("Write() = %d, %v after %v, want all of it after more than %v", n, err, time.Since(began), s.writeProgress)
 	}
 	if n := <-taken; n != size {
 		t.Errorf("the receiver took %d bytes, want %d", n, size)
 	}
-	began := time.Now()
+	s.writeProgress = 300 * time.Millisecond
+	began = time.Now()
 	n, err := s.Write(make([]byte, 64<<20))
 	if d := time.Since(began); !errors.Is(err, os.ErrDeadlineExceeded) || n == 64<<20 || d < s.writeProgress {
 		t.Errorf("Write() to nobody = %d, %v after %v, want a deadline", n, err, d)
@@ -116,8 +119,7 @@ func TestWritesMayTakeLongAsTheyProgress(t *testing.T) {
 type slow struct{ io.Reader }
 
 func (s slow) Read(p []byte) (int, error) {
-	timer := time.NewTimer(2 * time.Millisecond)
-	<-timer.C
+	<-time.After(2 * time.Millisecond)
 	return s.Reader.Read(p[:min(len(p), 32<<10)])
 }
 

@@ -136,7 +136,7 @@ func (v verdict) say(c *console) error {
 	}
 	return &failure{
 		code: exitConfig, text: c.In(words.CheckMistakes, v.file, len(lines)), details: lines,
-		hints: []string{c.In(words.CheckAccount, serviceUser)},
+		hints: []string{c.In(words.CheckAccount, serviceUser), c.In(words.CheckGrant, serviceUser)},
 	}
 }
 
@@ -152,12 +152,19 @@ func printSummary(c *console, cfg configs.Config) {
 	if len(cfg.Allow.Presets) > 0 {
 		admits = c.In(words.CheckPresets, prefixes, strings.Join(cfg.Allow.Presets, ", "))
 	}
-	t := words.Table{Indent: 2}
-	t.Row(c.In(words.CheckListen), listen)
-	t.Row(c.In(words.CheckSources), admits)
-	t.Row(c.In(words.CheckUpstream), c.In(words.CheckVerify, hostPort(cfg), string(cfg.Upstream.TLS.Verify)))
-	t.Row(c.In(words.CheckAdmin), urls(cfg.Admin.Addresses))
-	t.WriteTo(c.Out) //nolint:errcheck // there is nobody to tell
+	rows := [][2]string{
+		{c.In(words.CheckListen), listen},
+		{c.In(words.CheckSources), admits},
+		{c.In(words.CheckUpstream), c.In(words.CheckVerify, hostPort(cfg), string(cfg.Upstream.TLS.Verify))},
+		{c.In(words.CheckAdmin), urls(cfg.Admin.Addresses)},
+	}
+	names := 0
+	for _, row := range rows {
+		names = max(names, words.Width(row[0]))
+	}
+	for _, row := range rows {
+		printAt(c, padTo("  "+row[0], 2+names+gutter), row[1])
+	}
 }
 
 func hostPort(cfg configs.Config) string {

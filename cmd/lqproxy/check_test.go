@@ -48,6 +48,31 @@ func TestCheckLooksWithTheEyesOfTheService(t *testing.T) {
 	}
 }
 
+// The summary fits the screen of a console, however long its lists are.
+func TestSummaryFitsTheScreen(t *testing.T) {
+	t.Parallel()
+	cfg, err := configs.Parse([]byte(`allow.presets = ["kingdee-group-production", "fpy-production", "kingdee-group-sandbox", "fpy-sandbox"]
+listen.addresses = ["192.168.100.101:8864", "192.168.100.102:8864", "[fd00:1234:5678:9abc::101]:8864"]
+admin.addresses = ["127.0.0.1:9864", "192.168.100.101:9864", "192.168.100.102:9864"]
+admin.allow = ["192.168.100.0/24"]
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range []words.Lang{words.English, words.Chinese} {
+		var out, errs bytes.Buffer
+		printSummary(newTestConsole(l, &out, &errs), cfg)
+		for line := range strings.Lines(out.String()) {
+			if width := words.Width(strings.TrimSuffix(line, "\n")); width > reportWidth {
+				t.Errorf("in %s the line %q has %d columns, want at most %d", l, line, width, reportWidth)
+			}
+		}
+		if got := strings.Join(strings.Fields(out.String()), " "); !strings.Contains(got, "kingdee-group-production, fpy-production, kingdee-group-sandbox, fpy-sandbox") {
+			t.Errorf("summary in %s = %s, want all presets", l, out.String())
+		}
+	}
+}
+
 func TestWhatTheServiceCannotReadIsAMistake(t *testing.T) {
 	t.Parallel()
 	var out, errs bytes.Buffer
@@ -59,6 +84,7 @@ func TestWhatTheServiceCannotReadIsAMistake(t *testing.T) {
 	want := `lqproxy: error: lqproxy.toml: number of mistakes: 1
   the configuration itself cannot be read: permission denied
 lqproxy: hint: judged for user lqproxy, as which the service runs
+lqproxy: hint: let its group read: chgrp lqproxy FILE; chmod g+r FILE
 `
 	if errs.String() != want || out.Len() > 0 {
 		t.Errorf("check prints %q and %q, want %q alone", out.String(), errs.String(), want)

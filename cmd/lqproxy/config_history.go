@@ -95,6 +95,7 @@ func moment(t time.Time) string { return t.Local().Format(time.DateTime) }
 var causeNames = map[daemon.Cause]words.Text{
 	daemon.CauseStart:   words.HistoryStart,
 	daemon.CauseReload:  words.HistoryReload,
+	daemon.CauseSetup:   words.HistorySetup,
 	daemon.CauseUpgrade: words.HistoryUpgrade,
 	"":                  words.HistoryNothing,
 }

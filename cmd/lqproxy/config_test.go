@@ -22,6 +22,7 @@ func sampleHistory() []daemon.Past {
 		{Since: at(9), By: daemon.Origin{Cause: daemon.CauseReload, Caller: daemon.Caller{Login: "root", SudoUser: "wang", Terminal: "pts/0"}}},
 		{Since: at(8), By: daemon.Origin{Cause: daemon.CauseReload}},
 		{Since: at(7), By: daemon.Origin{Cause: daemon.CauseUpgrade}},
+		{Since: at(7), By: daemon.Origin{Cause: daemon.CauseSetup, Caller: daemon.Caller{Login: "root", SudoUser: "wang", Terminal: "pts/1"}}},
 		{Since: at(6), By: daemon.Origin{Cause: daemon.CauseReload, Caller: daemon.Caller{Login: "root", Terminal: "tty1"}}},
 		{Since: at(5), By: daemon.Origin{Cause: "of a later version", Caller: daemon.Caller{Login: "evil\x1b[2J"}}},
 		{Since: at(4), By: daemon.Origin{Cause: daemon.CauseReload, Caller: daemon.Caller{Login: strings.Repeat("long", 10), SudoUser: strings.Repeat("name", 10)}}},

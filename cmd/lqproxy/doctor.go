@@ -112,7 +112,7 @@ func (f *doctorFlags) examination(c *console, cmd *cobra.Command) (*examination,
 		return nil, err
 	}
 	e := &examination{
-		options: machineOptions(f.settings, cfg), evidence: evidence, file: f.report,
+		options: machineOptions(cmd.Context(), f.settings, cfg), evidence: evidence, file: f.report,
 		badFile: state.Error != nil || state.Mistakes > 0 || len(state.Denied) > 0,
 	}
 	e.fill(f, cfg, targets)

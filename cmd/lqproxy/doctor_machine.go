@@ -2,20 +2,15 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"net"
-	"net/http"
-	"net/netip"
 	"os"
 	"slices"
 	"strconv"
-	"time"
 
-	"github.com/lqproxy/lqproxy/cmd/internal/admin"
+	"github.com/lqproxy/lqproxy/cmd/internal/host"
+	"github.com/lqproxy/lqproxy/cmd/internal/takeover"
 	"github.com/lqproxy/lqproxy/configs"
 	"github.com/lqproxy/lqproxy/probe/doctor"
 )
@@ -61,18 +56,16 @@ func plainError(err error) error {
 const spareDescriptors = 64
 
 // machineOptions says what of this machine belongs to cfg.
-func machineOptions(s settings, cfg configs.Config) doctor.Options {
+func machineOptions(ctx context.Context, s settings, cfg configs.Config) doctor.Options {
+	remains := takeover.Remaining(ctx, host.Local())
 	o := doctor.Options{
-		Instance: doctor.Instance{Unit: "lqproxy.service", Running: running(cfg)},
+		Instance: doctor.Instance{Unit: s.service(), Running: running(cfg), Former: remains.Files, Starters: remains.Starters},
 		Logs:     doctor.Logs{Access: cfg.Log.AccessFile, Error: cfg.Log.ErrorFile, MinFree: cfg.Log.MinFree},
 		Ports:    ports(cfg.Listen.Addresses),
 		Public:   cfg.Proxy.Sources.PublicIPv4() > 0,
 		EchoURL:  cfg.Probe.EchoURL,
 
 		Descriptors: cfg.Proxy.Limits.Connections + cfg.Proxy.Limits.Exchanges + spareDescriptors,
-	}
-	if s.instance != "" {
-		o.Instance.Unit = "lqproxy@" + s.instance + ".service"
 	}
 	if o.Logs.Access == configs.LogOff {
 		o.Logs.Access = ""
@@ -96,46 +89,11 @@ func ports(addresses []string) []uint16 {
 	return all
 }
 
-// Bounds of asking the daemon.
-const (
-	statusTimeout = 2 * time.Second
-	statusSize    = 1 << 20
-)
-
 // running returns what the daemon of cfg says of itself, nil if none answers.
 func running(cfg configs.Config) *doctor.Running {
-	for _, address := range cfg.Admin.Addresses {
-		s, err := askStatus(address)
-		if err == nil {
-			return &doctor.Running{PID: s.PID, Loaded: s.Reload.At, Reload: s.Reload.Error}
-		}
+	a, err := askAny(context.Background(), askable(cfg.Admin.Addresses))
+	if err != nil || len(a.document) == 0 {
+		return nil
 	}
-	return nil
+	return &doctor.Running{PID: a.status.PID, Loaded: a.status.Reload.At, Reload: a.status.Reload.Error}
 }
-
-// askStatus asks an admin listener that is configured as address.
-func askStatus(address string) (admin.Status, error) {
-	var s admin.Status
-	host, port, err := net.SplitHostPort(address)
-	if addr, parseErr := netip.ParseAddr(host); err == nil && (parseErr != nil || addr.IsUnspecified()) {
-		host = "localhost"
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), statusTimeout)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/status", nil)
-	if err != nil {
-		return s, fmt.Errorf("asking for the status: %w", err)
-	}
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	answer, err := client.Do(request)
-	if err != nil {
-		return s, fmt.Errorf("asking for the status: %w", err)
-	}
-	defer answer.Body.Close() //nolint:errcheck // it was read alone
-	if err := json.NewDecoder(io.LimitReader(answer.Body, statusSize)).Decode(&s); err != nil || s.PID == 0 {
-		return s, fmt.Errorf("reading the status: %w", errors.Join(err, errNoStatus))
-	}
-	return s, nil
-}
-
-var errNoStatus = errors.New("this is no lqproxy")

@@ -2,11 +2,15 @@ package main
 
 import (
 	"bytes"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/lqproxy/lqproxy/cmd/internal/words"
 	"github.com/lqproxy/lqproxy/configs"
 	"github.com/lqproxy/lqproxy/firewall"
@@ -143,5 +147,13 @@ func TestRunningAsksOnlyOurselves(t *testing.T) {
 	cfg.Admin.Addresses = []string{"127.0.0.1:1"}
 	if got := running(cfg); got != nil {
 		t.Errorf("running = %+v, want none", got)
+	}
+	for body, want := range map[string]*doctor.Running{"{}": nil, "[]": nil, `{"pid": 7, "reload": {"error": "x"}}`: {PID: 7, Reload: "x"}} {
+		other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, body) }))
+		cfg.Admin.Addresses = []string{other.Listener.Addr().String()}
+		if diff := cmp.Diff(want, running(cfg)); diff != "" {
+			t.Errorf("running where %s is answered (-want +got):\n%s", body, diff)
+		}
+		other.Close()
 	}
 }

@@ -38,6 +38,8 @@ func TestHandover(t *testing.T) {
 		{"FolderGone", handWithoutFolder},
 		{"RemovedListener", handWithoutListener},
 		{"CrashBehindReady", handToACrash},
+		{"Challenge", handChallenge},
+		{"Lost", handThenLose},
 	} {
 		t.Run(story.name, func(t *testing.T) {
 			t.Parallel()
@@ -289,6 +291,27 @@ func handThenStopOne(r *relayRace) {
 	if err := <-r.exited; err != nil {
 		r.t.Errorf("the old process ended with %v, want 0", err)
 	}
+}
+
+// handThenLose kills the new process while the old one still has a connection:
+// the old one becomes the service again for systemd, and ends with a failure, so
+// that systemd starts another.
+func handThenLose(r *relayRace) {
+	r.start()
+	first := r.instance().PID
+	call := holdOpen(r.t, r.listen)
+	call.ask(http.MethodPost, handoverPath)
+	second := r.upgrade(r.programs.next)
+	r.told()
+	r.signal(second, syscall.SIGKILL)
+	r.await("the old process ends", func() bool { return processEnded(first) })
+	if err := <-r.exited; err == nil {
+		r.t.Error("the old process ended with 0, want a failure, upon which systemd starts another")
+	}
+	if got, want := r.told(), fmt.Sprintf("MAINPID=%d", first); got != want {
+		r.t.Errorf("systemd was told %q, want %q", got, want)
+	}
+	r.logged("the process that took over has crashed")
 }
 
 // handThenStopTwice ends a process that drains at once.

@@ -243,6 +243,19 @@ func (r *liveRig) wantRefused(program, what string, pid int) {
 // process, and waits until the log is rotated beside it.
 func (r *liveRig) rotateBetween(program string) {
 	r.t.Helper()
+	release := r.hold()
+	r.upgrade(program, upgradeByCommand)
+	before := r.rotated()
+	awaitLive(r.t, "the access log is rotated", func() bool { return r.rotated() > before })
+	if all := r.processes(); len(all) != 2 {
+		r.t.Errorf("processes %v run while an exchange holds the former one, want two", all)
+	}
+	release()
+}
+
+// hold begins an exchange that is answered at release.
+func (r *liveRig) hold() (release func()) {
+	r.t.Helper()
 	held := &liveCaller{crowd: r.crowd, kind: liveKind{name: "held", fresh: true}}
 	done := make(chan struct{})
 	go func() {
@@ -250,14 +263,10 @@ func (r *liveRig) rotateBetween(program string) {
 		held.exchange(liveAsk{delay: liveHeld, send: 300, receive: 300})
 	}()
 	r.settle() // it is under way
-	r.upgrade(program, upgradeByCommand)
-	before := r.rotated()
-	awaitLive(r.t, "the access log is rotated", func() bool { return r.rotated() > before })
-	if all := r.processes(); len(all) != 2 {
-		r.t.Errorf("processes %v run while an exchange holds the former one, want two", all)
+	return func() {
+		r.upstream.release()
+		<-done
 	}
-	r.upstream.release()
-	<-done
 }
 
 // awaitOne waits until no process drains any more.

@@ -317,8 +317,8 @@ func TestProgressTexts(t *testing.T) {
 			probe.Progress{Stage: probe.StageTLS, Address: "a", Settings: []probe.Setting{{Key: "k", Value: "v"}}},
 			"shaking hands with a and k = v ...", "正在与 a 握手，改用 k = v ……",
 		},
-		{call, "sandbox: attempt 2 of 5 ...", "sandbox：第 2 次调用，最多 5 次 ……"},
-		{wait, "sandbox: 403; attempt 2 of 5 follows in 3.5s ...", "sandbox：返回 403，3.5s 后第 2 次调用，最多 5 次 ……"},
+		{call, "sandbox: attempt 2 of 5 ...", "沙箱：第 2 次调用，最多 5 次 ……"},
+		{wait, "sandbox: 403; attempt 2 of 5 follows in 3.5s ...", "沙箱：返回 403，3.5s 后第 2 次调用，最多 5 次 ……"},
 	} {
 		var out, errs bytes.Buffer
 		if got := newProgress(newTestConsole(words.English, &out, &errs)).text(tt.progress); got != strings.ReplaceAll(tt.en, "k = v", words.Keep("k = v")) {

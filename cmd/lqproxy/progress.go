@@ -42,7 +42,7 @@ func (p *progress) write(s string) {
 
 // text says what x is.
 func (p *progress) text(x probe.Progress) string {
-	environment := string(x.Target.Environment)
+	environment := words.EnvironmentName(p.Lang, x.Target.Environment)
 	switch {
 	case x.Stage == probe.StageResolve:
 		return p.In(words.ProgressResolve, x.Address)

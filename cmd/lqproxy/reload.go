@@ -15,14 +15,14 @@ func newReload(c *console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reload [-c FILE] [-i NAME]",
 		Short: c.In(words.ShortReload),
-		RunE:  func(cmd *cobra.Command, _ []string) error { return reload(cmd.Context(), c, s) },
+		RunE:  func(cmd *cobra.Command, _ []string) error { return reload(cmd.Context(), c, s, daemon.CauseReload) },
 	}
 	s.add(c, cmd.Flags())
 	return cmd
 }
 
-func reload(ctx context.Context, c *console, s settings) error {
-	outcome, err := giveOrder(ctx, c, s, daemon.Reload, func(daemon.Progress) {})
+func reload(ctx context.Context, c *console, s settings, cause daemon.Cause) error {
+	outcome, err := giveOrder(ctx, c, s, daemon.Order{Action: daemon.Reload, Cause: cause}, func(daemon.Progress) {})
 	if err != nil {
 		return err
 	}
@@ -37,14 +37,14 @@ func reload(ctx context.Context, c *console, s settings) error {
 	return nil
 }
 
-// giveOrder has the running instance that s names do something, and tells what
-// it does meanwhile. The error is a failure.
-func giveOrder(ctx context.Context, c *console, s settings, a daemon.Action, tell func(daemon.Progress)) (daemon.Outcome, error) {
+// giveOrder has the running instance that s names carry out o for whoever calls,
+// and tells what it does meanwhile. The error is a failure.
+func giveOrder(ctx context.Context, c *console, s settings, o daemon.Order, tell func(daemon.Progress)) (daemon.Outcome, error) {
 	cfg, mistakes := s.whereabouts(c)
 	if mistakes != nil && !errors.Is(mistakes, errMistaken) {
 		return daemon.Outcome{}, configFailure(c, s.path(), mistakes)
 	}
-	o := daemon.Order{Action: a, Lang: string(c.Lang), Caller: whoCalls(c)}
+	o.Lang, o.Caller = string(c.Lang), whoCalls(c)
 	outcome, err := daemon.Follow(ctx, cfg.StateDir, o, tell)
 	switch {
 	case errors.Is(err, daemon.ErrNotRunning):

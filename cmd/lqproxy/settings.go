@@ -61,7 +61,11 @@ func configFailure(c *console, file string, err error) *failure {
 		if path, ok := errors.AsType[*fs.PathError](err); ok {
 			err = fmt.Errorf("%s: %w", file, path.Err) // without the English around it
 		}
-		return &failure{code: exitConfig, text: c.In(words.ConfigUnread, err), hints: []string{c.In(words.ConfigReference)}}
+		hint := c.In(words.ConfigReference)
+		if errors.Is(err, fs.ErrPermission) {
+			hint = c.In(words.ConfigMembers, serviceUser)
+		}
+		return &failure{code: exitConfig, text: c.In(words.ConfigUnread, err), hints: []string{hint}}
 	}
 	f := &failure{code: exitConfig, text: c.In(words.CheckMistakes, file, len(mistakes)), details: mistakeLines(c, mistakes)}
 	if slices.ContainsFunc(mistakes, func(m configs.Mistake) bool { return m.Kind == configs.NobodyAdmitted }) {

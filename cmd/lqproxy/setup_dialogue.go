@@ -108,8 +108,11 @@ func (r *setupRun) lookAround(ctx context.Context) {
 	r.paragraph(r.In(title, r.file))
 	r.paragraph(r.In(words.SetupHow))
 	addresses := r.draft.Now.Listen.Addresses
-	if r.given("listen") {
+	switch {
+	case r.given("listen"):
 		addresses = r.flags.listen
+	case r.flags.instance != "" && !r.draft.Exists:
+		addresses = nil // the usual port is that of another instance
 	}
 	for _, port := range ports(addresses) {
 		r.sayHolder(port)
@@ -178,7 +181,7 @@ func (r *setupRun) askPresets(ctx context.Context) error {
 			chosen = append(chosen, strconv.Itoa(i+1))
 		}
 	}
-	r.list(words.SetupAskPresets, presetLines(sets))
+	r.list(words.SetupAskPresets, presetLines(r.Lang, sets))
 	answer, err := r.person.Ask(ctx, dialogue.Question{
 		Text: r.In(words.SetupNumbers), Preset: strings.Join(chosen, ","),
 		Judge: func(answer string) []string {
@@ -200,10 +203,10 @@ func (r *setupRun) askPresets(ctx context.Context) error {
 }
 
 // presetLines describes sets, in columns.
-func presetLines(sets []configs.Preset) []string {
+func presetLines(l words.Lang, sets []configs.Preset) []string {
 	var t words.Table
 	for _, set := range sets {
-		purpose := set.Purpose
+		purpose := words.PresetPurpose(l, set)
 		if purpose == "" {
 			purpose = strings.Join(prefixTexts(set.Addresses), " ")
 		}

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/lqproxy/lqproxy/cmd/internal/daemon"
 	"github.com/lqproxy/lqproxy/cmd/internal/host"
 	"github.com/lqproxy/lqproxy/cmd/internal/setup"
 	"github.com/lqproxy/lqproxy/cmd/internal/words"
@@ -53,7 +54,7 @@ func (r *setupRun) offers(ctx context.Context, cfg configs.Config) (rest []strin
 	if cfg.Firewall.Backend != firewall.None {
 		all = append([]offer{{r.command("firewall apply"), r.offerFirewall}}, all...)
 	}
-	if running(r.draft.Now) != nil {
+	if r.draft.Exists && running(r.draft.Now) != nil { // without a file it is another instance that answers there
 		all = append(all, offer{r.command("reload"), r.offerReload})
 	} else if r.flags.file == "" {
 		command := "systemctl enable --now " + r.flags.service()
@@ -129,7 +130,7 @@ func (r *setupRun) offerReload(ctx context.Context) (bool, error) {
 	if !r.confirm(ctx, r.In(words.SetupAskReload)) {
 		return false, nil
 	}
-	return true, reload(ctx, r.console, r.flags.settings)
+	return true, reload(ctx, r.console, r.flags.settings, daemon.CauseSetup)
 }
 
 // offerStart starts the service.

@@ -121,8 +121,33 @@ func (r *setupRun) takeTLS() error {
 			return r.usage(r.In(words.SetupBadTLS, flagName(of.flag), string(of.mode)))
 		}
 	}
+	if missing := r.missingTLS(); len(missing) > 0 {
+		return r.usage(r.In(words.SetupMissing, strings.Join(missing, ", ")), helpHint(r.console, r.cmd))
+	}
 	f.encryption.Mode = configs.TLSMode(f.tls)
 	return r.take("tls", f.encryption.Edits())
+}
+
+// missingTLS returns the flags that the mode of --tls needs beside it, unless
+// the file has their keys.
+func (r *setupRun) missingTLS() []string {
+	listen := r.draft.Now.Listen
+	var missing []string
+	for _, of := range []struct {
+		flag string
+		mode configs.TLSMode
+		set  bool
+	}{
+		{"cert-file", configs.TLSFiles, listen.CertFile != ""},
+		{"key-file", configs.TLSFiles, listen.KeyFile != ""},
+		{"acme-directory", configs.TLSACME, listen.ACME.Directory != ""},
+		{"acme-domain", configs.TLSACME, len(listen.ACME.Domains) > 0},
+	} {
+		if r.flags.tls == string(of.mode) && !of.set && !r.given(of.flag) {
+			missing = append(missing, flagName(of.flag))
+		}
+	}
+	return missing
 }
 
 // takeDevice takes what stands in front.

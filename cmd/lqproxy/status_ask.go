@@ -158,12 +158,14 @@ func askOne(ctx context.Context, address string) (a answer, err error) {
 	if res.StatusCode != http.StatusOK {
 		return a, &foreignError{errors.New(res.Status)}
 	}
-	if err := json.Unmarshal(text, &a.status); err != nil {
-		return a, &foreignError{err}
+	if err := json.Unmarshal(text, &a.status); err != nil || a.status.PID == 0 {
+		return answer{}, &foreignError{cmp.Or(err, errNoStatus)}
 	}
 	a.document = bytes.TrimSpace(text)
 	return a, nil
 }
+
+var errNoStatus = errors.New("it is no status")
 
 // A foreignError is an answer that lqproxy does not give.
 type foreignError struct{ err error }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os/signal"
 	"strconv"
@@ -188,7 +187,7 @@ func (r *takeoverRun) step(s takeover.Step, n takeover.Nginx) string {
 	}
 	starts := append([]string{}, n.Enabled...)
 	for _, l := range n.Lines {
-		starts = append(starts, fmt.Sprintf("%s:%d", l.File, l.Number))
+		starts = append(starts, l.String())
 	}
 	if len(starts) == 0 {
 		starts = []string{r.In(words.TakeoverNowhere)}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"strings"
 
 	"github.com/lqproxy/lqproxy/cmd/internal/takeover"
 	"github.com/lqproxy/lqproxy/cmd/internal/words"
@@ -33,11 +34,22 @@ func (r *takeoverRun) inTheWay(o takeover.Obstacle, s takeover.Situation) error 
 	case takeover.Kept:
 		f.text = r.In(words.TakeoverKept, s.Nginx.PID, s.Nginx.Keeper)
 		f.hints = []string{r.In(words.TakeoverKeptHow, s.Nginx.Keeper, unit)}
+	case takeover.Scheduled:
+		f.text, f.hints = r.In(words.TakeoverCron, joined(s.Nginx.Cron)), []string{r.In(words.TakeoverCronHow)}
 	case takeover.OtherPorts:
 		f.text = r.In(words.TakeoverOthers, s.Nginx.PID, words.PortList(s.Nginx.Others))
 		f.hints = []string{r.In(words.TakeoverOthersHow, port, unit), r.In(words.TakeoverOthersStop)}
 	}
 	return f
+}
+
+// joined names lines of files.
+func joined(lines []takeover.Line) string {
+	names := make([]string, len(lines))
+	for i, l := range lines {
+		names[i] = l.String()
+	}
+	return strings.Join(names, ", ")
 }
 
 // probe tests the way to Leqi through the listener, where this machine is a

@@ -30,7 +30,7 @@ func newUpgrade(c *console) *cobra.Command {
 
 func upgrade(ctx context.Context, c *console, s settings) error {
 	var last daemon.Progress
-	outcome, err := giveOrder(ctx, c, s, daemon.Upgrade, func(p daemon.Progress) {
+	outcome, err := giveOrder(ctx, c, s, daemon.Order{Action: daemon.Upgrade}, func(p daemon.Progress) {
 		if p != last {
 			last = p
 			tellStep(c, p)

@@ -63,12 +63,13 @@ instance_of() {
 }
 
 # keep_former: the binary and the files that are in force stay at hand, for
-# "lqproxy upgrade --rollback". A link takes no space.
+# "lqproxy upgrade --rollback". A link takes no space. The service's user reads
+# the files here as it does in their place, or "check" would complain.
 keep_former() {
 	[ -f "$prefix/bin/lqproxy" ] || return 0
 	keep=$prefix/lib/lqproxy/previous.new
 	rm -rf "$keep"
-	mkdir -p "$keep" && chmod 0700 "$keep" || return 1
+	mkdir -p "$keep" && chown root:lqproxy "$keep" && chmod 0750 "$keep" || return 1
 	ln "$prefix/bin/lqproxy" "$keep/lqproxy" 2>/dev/null || cp -p "$prefix/bin/lqproxy" "$keep/lqproxy" || return 1
 	for file in "$conf"/*.toml; do
 		[ ! -f "$file" ] || cp -p "$file" "$keep/" || return 1
@@ -167,9 +168,18 @@ remove_rules() {
 	done
 }
 
-# purge: configuration, state, logs and user.
+# purge: configuration, state, logs and user. Of rules that stand the record
+# stays too, or nobody would know whose they are.
 purge() {
-	rm -rf $conf $state $logs $rules
+	rm -rf $conf $state $logs
+	standing=
+	for record in "$rules"/*.json; do
+		[ -f "$record" ] || continue
+		standing=$record
+		say "lqproxy: firewall rules still stand, as $record says; to take them away: install lqproxy, and run lqproxy firewall remove" \
+			"lqproxy：防火墙规则仍在生效，记录在 $record；如需撤销，请重新安装后执行 lqproxy firewall remove" >&2
+	done
+	[ -n "$standing" ] || rm -rf $rules
 	! getent passwd lqproxy >/dev/null 2>&1 || userdel lqproxy 2>/dev/null || :
 	! getent group lqproxy >/dev/null 2>&1 || groupdel lqproxy 2>/dev/null || :
 }

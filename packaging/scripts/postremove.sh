@@ -5,8 +5,8 @@ case $1 in
 abort-install | abort-upgrade) forget_former ;;
 remove | purge | 0)
 	rm -rf $prefix/lib/lqproxy /run/lqproxy-firewall
-	[ ! -d $rules ] || rmdir $rules 2>/dev/null || : # not while it names rules
 	[ "$1" != purge ] || purge
+	[ ! -d $rules ] || rmdir $rules 2>/dev/null || : # not while it names rules
 	reload_systemd
 	;;
 esac

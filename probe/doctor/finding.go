@@ -109,6 +109,7 @@ const (
 	ServiceOlder  Code = "service_older"    // file: changed after it was read
 	ServiceKeeps  Code = "service_keeps"    // error of the last reload
 	ServiceBinary Code = "service_binary"   // pid: its program was replaced
+	ServiceFormer Code = "service_former"   // files of nginx, what starts it: at the machine's next start it may have the port
 	ServiceNone   Code = "service_none"     // unit
 	ServiceUnread Code = "service_unread"   // no systemd
 	PortOurs      Code = "port_ours"        // port
@@ -196,6 +197,7 @@ var judgements = map[Code]struct {
 	ServiceOlder:  {Service, Warn},
 	ServiceKeeps:  {Service, Fail},
 	ServiceBinary: {Service, Warn},
+	ServiceFormer: {Service, Warn},
 	ServiceNone:   {Service, Warn},
 	ServiceUnread: {Service, Warn},
 	PortOurs:      {Port, OK},

@@ -106,7 +106,10 @@ func TestMachines(t *testing.T) {
 		},
 		{
 			"kylin",
-			Instance{Unit: "lqproxy@b.service", Binary: "/usr/local/bin/lqproxy", Running: &Running{PID: 900, Loaded: now}},
+			Instance{
+				Unit: "lqproxy@b.service", Binary: "/usr/local/bin/lqproxy", Running: &Running{PID: 900, Loaded: now},
+				Former: []string{"/etc/nginx/conf.d/lqpt.conf"}, Starters: []string{"nginx.service", "/etc/rc.local:4"},
+			},
 			"LoadState=loaded\nActiveState=active\nUnitFileState=disabled\nMainPID=900\nResult=success\n", 1 << 20,
 			Config{File: "/etc/lqproxy/b.toml", User: "lqproxy", Denied: []string{"/etc/lqproxy/key.pem"}},
 		},

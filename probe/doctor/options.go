@@ -46,6 +46,10 @@ type Instance struct {
 	Unit   string // of systemd: "lqproxy.service"
 	Binary string // the program that the unit starts
 
+	// Former are the files by which nginx would listen in lqproxy's place, and
+	// Starters what starts nginx with the machine.
+	Former, Starters []string
+
 	// Running is what the daemon says of itself; nil: it does not answer.
 	Running *Running
 }

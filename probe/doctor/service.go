@@ -51,6 +51,9 @@ func (m machine) service(ctx context.Context, in Instance, config string) []Find
 	if err == nil && strings.HasSuffix(exe, deleted) {
 		all = append(all, found(ServiceBinary, in.Running.PID))
 	}
+	if len(in.Former) > 0 && len(in.Starters) > 0 {
+		all = append(all, found(ServiceFormer, strings.Join(in.Former, ", "), strings.Join(in.Starters, ", ")))
+	}
 	return all
 }
 

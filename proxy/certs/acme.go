@@ -81,7 +81,7 @@ func (m *ACME) restore(now time.Time) error {
 	}
 	m.use(pair, FromACME, m.o.Directory)
 	if directory == m.o.Directory && len(notCovered(pair.Leaf, m.o.Names)) == 0 {
-		m.next = renewal(pair.Leaf)
+		m.next = renewal(pair.Leaf.NotBefore, pair.Leaf.NotAfter)
 	}
 	m.schedule(time.Time{}, m.next)
 	return nil
@@ -145,7 +145,7 @@ func (m *ACME) attempt(ctx context.Context, now time.Time) {
 	}
 	if pair != nil {
 		m.failures = 0
-		m.next = latest(renewal(pair.Leaf), time.Now().Add(m.pauses[0]))
+		m.next = latest(renewal(pair.Leaf.NotBefore, pair.Leaf.NotAfter), time.Now().Add(m.pauses[0]))
 	} else {
 		m.next = time.Now().Add(m.pauses[min(m.failures, len(m.pauses)-1)])
 		m.failures++
@@ -244,17 +244,6 @@ func split(names []string) (hosts []string, addresses []net.IP) {
 		}
 	}
 	return hosts, addresses
-}
-
-// renewal returns when c is to be renewed: after two thirds of its life, or
-// half of a life of some days, as authorities advise.
-func renewal(c *x509.Certificate) time.Time {
-	const short = 10 * day
-	life := c.NotAfter.Sub(c.NotBefore)
-	if life <= short {
-		return c.NotAfter.Add(-life / 2)
-	}
-	return c.NotAfter.Add(-life / 3)
 }
 
 func latest(a, b time.Time) time.Time {

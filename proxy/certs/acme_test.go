@@ -356,10 +356,13 @@ func TestRenewal(t *testing.T) {
 		{6 * day, 3 * day},
 		{time.Hour, 30 * time.Minute},
 	} {
-		c := &x509.Certificate{NotBefore: start, NotAfter: start.Add(tt.life)}
-		if got := renewal(c).Sub(start); got != tt.want {
-			t.Errorf("renewal of a life of %v = after %v, want %v", tt.life, got, tt.want)
+		s := State{Source: FromACME, NotBefore: start, NotAfter: start.Add(tt.life)}
+		if got := s.Renewal().Sub(start); got != tt.want {
+			t.Errorf("Renewal() of a life of %v = after %v, want %v", tt.life, got, tt.want)
 		}
+	}
+	if got := (State{Source: SelfSigned, NotBefore: start, NotAfter: start.Add(day)}).Renewal(); !got.IsZero() {
+		t.Errorf("Renewal() of a self-signed one = %v, want none", got)
 	}
 }
 

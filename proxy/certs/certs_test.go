@@ -285,7 +285,8 @@ func TestMetricsShowTheEndOnlyWhileThereIsACertificate(t *testing.T) {
 		done := make(chan error, 1)
 		go func() { done <- f.files.Run(ctx) }()
 		synctest.Wait()
-		if got, want := f.gauges(t), (map[string]float64{nameNotAfter: 1999999999, nameFailed: 0}); !maps.Equal(got, want) {
+		due := float64(f.files.State().Renewal().Unix())
+		if got, want := f.gauges(t), (map[string]float64{nameNotAfter: 1999999999, nameRenewal: due, nameFailed: 0}); !maps.Equal(got, want) {
 			t.Errorf("metrics = %v, want %v", got, want)
 		}
 		cancel()

@@ -11,6 +11,17 @@ var thresholds = [...]int{1, 7, 14, 30}
 
 const day = 24 * time.Hour
 
+// renewal returns when a certificate is to be replaced by a newer one: after two
+// thirds of its life, or half of a life of some days, as authorities advise.
+func renewal(notBefore, notAfter time.Time) time.Time {
+	const short = 10 * day
+	life := notAfter.Sub(notBefore)
+	if life <= short {
+		return notAfter.Add(-life / 2)
+	}
+	return notAfter.Add(-life / 3)
+}
+
 // warn says that the certificate comes to its end, once at each threshold.
 func (c *current) warn(now time.Time) {
 	s := c.State()

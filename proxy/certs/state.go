@@ -55,6 +55,15 @@ type State struct {
 	Next  time.Time // when it is asked next
 }
 
+// Renewal returns when a newer certificate should take the place of this one;
+// zero if none should be shown that long, as it is signed by nobody.
+func (s State) Renewal() time.Time {
+	if s.Source == SelfSigned {
+		return time.Time{}
+	}
+	return renewal(s.NotBefore, s.NotAfter)
+}
+
 // Options are what both sources need.
 type Options struct {
 	Wanted  []string    // of Files: names and addresses in the URLs of callers, as far as they are known

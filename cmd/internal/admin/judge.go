@@ -9,6 +9,7 @@ import (
 	"github.com/lqproxy/lqproxy/cmd/internal/logging"
 	"github.com/lqproxy/lqproxy/cmd/internal/words"
 	"github.com/lqproxy/lqproxy/configs"
+	"github.com/lqproxy/lqproxy/probe"
 	"github.com/lqproxy/lqproxy/proxy"
 	"github.com/lqproxy/lqproxy/proxy/certs"
 	"github.com/lqproxy/lqproxy/proxy/upstream"
@@ -16,12 +17,12 @@ import (
 
 // The thresholds of Judge.
 const (
-	Recent         = 10 * time.Minute // for which what happened once is a warning
-	ExpirySoon     = 14 * 24 * time.Hour
-	FailuresLeast  = 3         // exchanges of the last minute,
-	FailureShare   = 10        // and one in so many
-	FirewallSilent = time.Hour // after which nobody seems to check any more
-	diskLowTimes   = 3.0 / 2   // of log.min_free
+	Recent         = 10 * time.Minute    // for which what happened once is a warning
+	ExpirySoon     = 14 * 24 * time.Hour // or half of the time from a certificate's renewal to its end
+	FailuresLeast  = 3                   // exchanges of the last minute,
+	FailureShare   = 10                  // and one in so many
+	FirewallSilent = time.Hour           // after which nobody seems to check any more
+	diskLowTimes   = 3.0 / 2             // of log.min_free
 )
 
 // A Level orders how bad something is.
@@ -55,6 +56,9 @@ type phrase struct {
 	args []any
 }
 
+// A remedyOf is, as an argument, what to do about a verdict.
+type remedyOf probe.Verdict
+
 func say(text words.Text, args ...any) phrase { return phrase{text, args} }
 
 func (p phrase) in(l words.Lang) string {
@@ -65,6 +69,12 @@ func (p phrase) in(l words.Lang) string {
 			args[i] = a.In(l)
 		case CertificateProblem:
 			args[i] = a.in(l)
+		case probe.Environment:
+			args[i] = words.EnvironmentName(l, a)
+		case probe.Verdict:
+			args[i] = words.VerdictMeaning(l, a)
+		case remedyOf:
+			args[i] = words.VerdictRemedy(l, probe.Verdict(a))
 		}
 	}
 	return p.text.In(l, args...)
@@ -78,7 +88,8 @@ type Judgement struct {
 
 // Judge says how an instance is. It is the only place that does, and knows
 // nothing but s. Critical: it stops, the upstream is down, the listener's
-// certificate has expired, or a log loses lines. The rest are warnings.
+// certificate has expired or is signed by nobody, or a log loses lines. The rest
+// are warnings.
 func Judge(s Status) Judgement {
 	j := judge{Status: s}
 	j.running()
@@ -129,6 +140,11 @@ func (j *judge) reaching() {
 	case u.Lookup != "":
 		j.add(Warning, "upstream_lookup", say(words.ProblemLookup, u.Lookup), remedy)
 	}
+	for _, p := range j.Probes {
+		if p.Verdict.ExitCode() != 0 {
+			j.add(Warning, "probe_failed", say(words.ProblemProbe, p.Environment, j.clock(p.At), p.Verdict), say(words.Verbatim, remedyOf(p.Verdict)))
+		}
+	}
 }
 
 func (j *judge) identity() {
@@ -153,25 +169,31 @@ func (j *judge) certificates() {
 	if j.Listen.TLS == "acme" {
 		remedy = say(words.RemedyRenewal, j.Log.ErrorFile)
 	}
+	c := j.Listen.Certificate
 	switch left := end.Sub(j.Time); {
+	case c != nil && c.Source == certs.SelfSigned: // which is short-lived
+		j.add(Critical, "certificate_self_signed", say(words.ProblemSelfSigned), remedy)
 	case left <= 0:
 		j.add(Critical, "certificate_expired", say(words.ProblemExpired, j.day(end)), remedy)
-	case left < ExpirySoon:
+	case j.Listen.late(j.Time):
 		j.add(Warning, "certificate_expiring", say(words.ProblemExpiring, j.day(end), days(left)), remedy)
 	}
-	c := j.Listen.Certificate
-	if c == nil {
-		return
-	}
-	if c.Source == certs.SelfSigned {
-		j.add(Critical, "certificate_self_signed", say(words.ProblemSelfSigned), remedy)
-	}
-	if c.Problem != nil {
+	if c != nil && c.Problem != nil {
 		if len(c.Problem.Commands) > 0 {
 			remedy = say(words.RemedyCommands, strings.Join(c.Problem.Commands, " && "))
 		}
 		j.add(Warning, "certificate_refused", say(words.ProblemCertificate, j.clock(c.Since), *c.Problem), remedy)
 	}
+}
+
+// late reports whether the certificate ends so soon that a newer one should be
+// there. A short life has a short end: half of the time for its renewal.
+func (l Listen) late(now time.Time) bool {
+	soon := ExpirySoon
+	if l.Certificate != nil && !l.Certificate.Renewal.IsZero() {
+		soon = min(soon, l.NotAfter.Sub(l.Certificate.Renewal)/2)
+	}
+	return l.NotAfter.Sub(now) < soon
 }
 
 func (j *judge) logs() {

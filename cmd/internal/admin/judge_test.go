@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/lqproxy/lqproxy/cmd/internal/words"
+	"github.com/lqproxy/lqproxy/probe"
 	"github.com/lqproxy/lqproxy/proxy"
 	"github.com/lqproxy/lqproxy/proxy/certs"
 	"github.com/lqproxy/lqproxy/proxy/upstream"
@@ -31,10 +32,20 @@ func TestJudge(t *testing.T) {
 		"an address of several fails": {func(s *Status) {
 			s.Upstream.Addresses = append(s.Upstream.Addresses, upstream.AddressStatus{Addr: netip.MustParseAddr("192.0.2.9"), State: upstream.AddressFailed})
 		}, OK, nil},
-		"new key":           {func(s *Status) { s.Upstream.Changed = true }, Warning, []string{"upstream_key"}},
-		"certificate far":   {func(s *Status) { s.Listen.NotAfter = new(noon.Add(ExpirySoon)) }, OK, nil},
-		"certificate soon":  {func(s *Status) { s.Listen.NotAfter = new(noon.Add(ExpirySoon - 1)) }, Warning, []string{"certificate_expiring"}},
-		"certificate ended": {func(s *Status) { s.Listen.NotAfter = &noon }, Critical, []string{"certificate_expired"}},
+		"probes well": {func(s *Status) {
+			s.Probes = []probe.Outcome{{Environment: probe.Sandbox, Verdict: probe.PathOpen}, {Environment: probe.Production, Verdict: probe.Reached}}
+		}, OK, nil},
+		"a probe failed": {func(s *Status) {
+			s.Probes = []probe.Outcome{{Environment: probe.Sandbox, Verdict: probe.Reached}, {Environment: probe.Production, Verdict: probe.IPNotFiled}}
+		}, Warning, []string{"probe_failed"}},
+		"new key":                              {func(s *Status) { s.Upstream.Changed = true }, Warning, []string{"upstream_key"}},
+		"certificate far":                      {func(s *Status) { s.Listen.NotAfter = new(noon.Add(ExpirySoon)) }, OK, nil},
+		"certificate soon":                     {func(s *Status) { s.Listen.NotAfter = new(noon.Add(ExpirySoon - 1)) }, Warning, []string{"certificate_expiring"}},
+		"certificate ended":                    {func(s *Status) { s.Listen.NotAfter = &noon }, Critical, []string{"certificate_expired"}},
+		"short life, half of its renewal left": {func(s *Status) { s.Listen = shortLived(36 * time.Hour) }, OK, nil},
+		"short life, less of it left": {
+			func(s *Status) { s.Listen = shortLived(36*time.Hour - 1) }, Warning, []string{"certificate_expiring"},
+		},
 		"certificate refused": {func(s *Status) {
 			s.Listen.NotAfter = new(noon.Add(90 * day))
 			s.Listen.Certificate = NewCertificate(certs.State{
@@ -42,8 +53,8 @@ func TestJudge(t *testing.T) {
 			})
 		}, Warning, []string{"certificate_refused"}},
 		"self-signed": {func(s *Status) {
-			s.Listen.NotAfter = new(noon.Add(90 * day))
-			s.Listen.Certificate = NewCertificate(certs.State{Source: certs.SelfSigned})
+			s.Listen.NotAfter = new(noon.Add(day - 1)) // as it always is
+			s.Listen.Certificate = NewCertificate(certs.State{Source: certs.SelfSigned, NotBefore: noon, NotAfter: noon.Add(day - 1)})
 		}, Critical, []string{"certificate_self_signed"}},
 		"theirs, not judged": {func(s *Status) { s.Upstream.Shown.NotAfter = noon }, OK, nil},
 		"theirs, judged": {func(s *Status) {
@@ -84,6 +95,15 @@ func TestJudge(t *testing.T) {
 	}
 }
 
+// shortLived has a certificate of six days of an authority, of which so much is left.
+func shortLived(left time.Duration) Listen {
+	end := noon.Add(left)
+	return Listen{
+		TLS: "acme", NotAfter: &end,
+		Certificate: NewCertificate(certs.State{Source: certs.FromACME, NotBefore: end.Add(-6 * day), NotAfter: end}),
+	}
+}
+
 // Texts of problems are chosen by value, which the catalogue's test cannot follow.
 func TestProblemsAreSaidWithTheirArguments(t *testing.T) {
 	t.Parallel()
@@ -92,7 +112,9 @@ func TestProblemsAreSaidWithTheirArguments(t *testing.T) {
 	soon.Upstream.Lookup, soon.Log.Free = "no such host", new(int64(2<<30))
 	untried := well()
 	untried.State, untried.Upstream.Since, untried.Listen.TLS, untried.Listen.NotAfter = StateStopping, time.Time{}, "acme", new(noon)
-	for _, s := range []Status{ill(), leaving(), soon, untried} {
+	selfSigned := well()
+	selfSigned.Listen.NotAfter, selfSigned.Listen.Certificate = new(noon.Add(day)), NewCertificate(certs.State{Source: certs.SelfSigned})
+	for _, s := range []Status{ill(), leaving(), soon, untried, selfSigned} {
 		for _, p := range Judge(s).Problems {
 			for _, l := range []words.Lang{words.English, words.Chinese} {
 				text := p.Fact(l) + p.Remedy(l)

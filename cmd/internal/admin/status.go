@@ -5,6 +5,7 @@ import (
 
 	"github.com/lqproxy/lqproxy/cmd/internal/logging"
 	"github.com/lqproxy/lqproxy/cmd/internal/words"
+	"github.com/lqproxy/lqproxy/probe"
 	"github.com/lqproxy/lqproxy/proxy"
 	"github.com/lqproxy/lqproxy/proxy/certs"
 	"github.com/lqproxy/lqproxy/proxy/upstream"
@@ -44,6 +45,7 @@ type Status struct {
 	Target   string          `json:"target"` // host and port that exchanges are forwarded to
 	Upstream upstream.Status `json:"upstream"`
 	Identity Identity        `json:"identity"`
+	Probes   []probe.Outcome `json:"probes"` // in the background, the last of each environment
 	Traffic  Traffic         `json:"traffic"`
 	Reload   Reload          `json:"reload"`
 	Firewall *Firewall       `json:"firewall,omitempty"` // nil: nothing was applied, or it is not known
@@ -71,6 +73,8 @@ type Certificate struct {
 	Problem *CertificateProblem `json:"problem,omitempty"`
 	Since   time.Time           `json:"problem_since,omitzero"`
 
+	Renewal time.Time `json:"renewal,omitzero"` // when a newer one should take its place; none if it is signed by nobody
+
 	Tried time.Time `json:"tried,omitzero"` // when the authority was asked last
 	Next  time.Time `json:"next,omitzero"`  // when it is asked next
 }
@@ -87,7 +91,7 @@ type CertificateProblem struct {
 func NewCertificate(s certs.State) *Certificate {
 	c := &Certificate{
 		Source: s.Source, File: s.File, Names: append([]string{}, s.Names...), Subject: s.Subject, Issuer: s.Issuer,
-		Warnings: []CertificateProblem{}, Since: s.Since, Tried: s.Tried, Next: s.Next,
+		Warnings: []CertificateProblem{}, Since: s.Since, Renewal: s.Renewal(), Tried: s.Tried, Next: s.Next,
 	}
 	for _, w := range s.Warnings {
 		c.Warnings = append(c.Warnings, newCertificateProblem(w))

@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/lqproxy/lqproxy/cmd/internal/logging"
+	"github.com/lqproxy/lqproxy/probe"
 	"github.com/lqproxy/lqproxy/proxy"
 	"github.com/lqproxy/lqproxy/proxy/certs"
 	"github.com/lqproxy/lqproxy/proxy/upstream"
@@ -44,6 +45,7 @@ func well() Status {
 		Sources:  Sources{Prefixes: 4, Presets: []string{"fpy-production"}, Refused: []proxy.RefusedSource{}},
 		Target:   "lqpt.chinatax.gov.cn:8443",
 		Identity: Identity{Verify: upstream.VerifyFirstUse, OnChange: upstream.OnChangeAlert, Key: KeyKnown},
+		Probes:   []probe.Outcome{},
 		Upstream: upstream.Status{
 			Host: "lqpt.chinatax.gov.cn", Up: true, Since: ago(3*day + 4*time.Hour), Keys: []upstream.KnownKey{}, Idle: 12, Busy: 3,
 			Addresses: []upstream.AddressStatus{
@@ -74,7 +76,7 @@ func ill() Status {
 	s.File, s.Instance, s.Started = "/etc/lqproxy/<b>.toml", "branch", ago(95*time.Second)
 	s.Listen.TLS, s.Listen.NotAfter = "files", new(ago(2*time.Hour))
 	s.Listen.Certificate = NewCertificate(certs.State{
-		Source: certs.SelfSigned, Names: []string{"proxy.example"},
+		Source: certs.FromFiles, Names: []string{"proxy.example"}, NotBefore: ago(90 * day), NotAfter: ago(2 * time.Hour),
 		Warnings: []*certs.Problem{{Kind: certs.OtherNames, File: "/etc/lqproxy/cert.pem", Names: []string{"proxy.example"}, Wanted: []string{"203.0.113.5"}}},
 		Problem:  &certs.Problem{Kind: certs.Expired, File: "/etc/lqproxy/cert.pem", Date: ago(day)}, Since: ago(time.Hour),
 	})
@@ -89,6 +91,10 @@ func ill() Status {
 		Addr: netip.MustParseAddr("192.0.2.1"), State: upstream.AddressFailed, Since: ago(5 * time.Minute), Error: "connection refused",
 	}
 	s.Identity.Key = KeyNew
+	s.Probes = []probe.Outcome{
+		{Environment: probe.Sandbox, Verdict: probe.Reached, At: ago(time.Hour)},
+		{Environment: probe.Production, Verdict: probe.ConnectRefused, At: ago(4 * time.Minute)},
+	}
 	s.Traffic.Refused, s.Traffic.Exchanges, s.Traffic.Forbidden = 130, 12345, 2
 	s.Traffic.Failures = map[string]int64{"dial": 7, "busy": 1}
 	s.Traffic.Failed = map[proxy.Reason]time.Time{proxy.Dial: ago(3 * time.Second), proxy.Busy: ago(400 * day)}
@@ -112,6 +118,7 @@ func leaving() Status {
 	s := well()
 	s.State = StateDraining
 	s.Firewall, s.Traffic.LastMinute.OwnP95 = nil, nil
+	s.Probes = []probe.Outcome{{Environment: probe.Production, Verdict: probe.Reached, At: ago(17 * time.Minute)}}
 	s.Listen = Listen{Addresses: []string{"10.0.0.5:8864", "10.0.0.6:8864"}, TLS: "acme", NotAfter: new(noon.Add(60 * day))}
 	s.Upstream.Shown, s.Identity = nil, Identity{Verify: upstream.VerifyNone, OnChange: upstream.OnChangeAlert}
 	s.Log = logging.Status{AccessFile: "off", Failing: []string{}}

@@ -59,7 +59,7 @@ func NewView(s Status, before *Status, l words.Lang) View {
 	b := &builder{Status: s, lang: l}
 	v.Sections = []Section{
 		b.section(words.StatusCallers, b.listener, b.certificate, b.sources, b.refused),
-		b.section(words.StatusUpstream, b.host, b.addresses, b.identity, b.pool),
+		b.section(words.StatusUpstream, b.host, b.addresses, b.identity, b.probes, b.pool),
 		b.section(words.StatusTraffic, func() { b.rate(before) }, b.minute, b.total, b.standing, b.failures, b.limits),
 		b.section(words.StatusMachine, b.firewall, b.file, b.log, b.process),
 	}
@@ -138,7 +138,7 @@ func (b *builder) listener() {
 	case end == nil:
 		b.add(words.StatusListener, words.StatusTLS.In(b.lang, addresses, b.Listen.TLS))
 	default:
-		b.row(words.StatusListener, end.Sub(b.Time) < ExpirySoon, words.StatusTLSUntil.In(b.lang, addresses, b.Listen.TLS, b.day(*end)))
+		b.row(words.StatusListener, b.Listen.late(b.Time), words.StatusTLSUntil.In(b.lang, addresses, b.Listen.TLS, b.day(*end)))
 	}
 }
 
@@ -223,6 +223,22 @@ func (b *builder) identity() {
 		items = append(items, words.StatusUntil.In(b.lang, b.day(b.Upstream.Shown.NotAfter)))
 	}
 	b.row(words.StatusIdentity, b.Identity.Key == KeyNew || b.Identity.Key == KeyForeign, items...)
+}
+
+// probes lists what became of the background probes, if any are made.
+func (b *builder) probes() {
+	var items []string
+	failed := false
+	for _, p := range b.Probes {
+		text := words.StatusProbeWell
+		if p.Verdict.ExitCode() != 0 {
+			text, failed = words.StatusProbeFailed, true
+		}
+		items = append(items, text.In(b.lang, words.EnvironmentName(b.lang, p.Environment), b.clock(p.At)))
+	}
+	if len(items) > 0 {
+		b.row(words.StatusProbes, failed, items...)
+	}
 }
 
 func (b *builder) pool() {

@@ -88,17 +88,25 @@ func (d *Daemon) tellSuccessor(ctx context.Context) error {
 	}
 }
 
-// hearSuccessor ends the wait for connections when the next process stops.
+// hearSuccessor ends the wait for connections when the next process stops, or
+// has crashed: then nobody accepts, until systemd has started the service again.
 func (d *Daemon) hearSuccessor(ctx context.Context, fail func(error)) error {
 	defer context.AfterFunc(ctx, d.successor.close)()
+	why := errSuccessorLost
 	for {
 		w, err := d.successor.hear(0)
 		if err != nil { // it has gone, or we have
 			break
 		}
 		if w.Stop {
-			fail(errSuccessorStops)
+			why = errSuccessorStops
+			fail(why)
 		}
+	}
+	if ctx.Err() == nil && why == errSuccessorLost {
+		d.log.Error("the process that took over has crashed: this one ends soon, so that the service is started again")
+		d.standIn()
+		fail(why)
 	}
 	<-ctx.Done()
 	return nil
@@ -118,7 +126,7 @@ func (d *Daemon) hearFormer(ctx context.Context) error {
 				d.former.Store(int64(*w.Connections))
 			}
 			if w.Reload {
-				_, _ = d.reloadFor(unknownOrder(Reload)) // which logs its error
+				_ = d.Reload() // which logs its error
 			}
 		}
 	}

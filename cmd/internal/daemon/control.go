@@ -52,6 +52,7 @@ const (
 // An Order is what a command asks of the running daemon.
 type Order struct {
 	Action  Action       `json:"action"`
+	Cause   Cause        `json:"cause,omitempty"`   // of a Reload: CauseSetup, or "" for CauseReload
 	Pin     upstream.Pin `json:"pin,omitzero"`      // of the key, for the actions of trust
 	Changed string       `json:"changed,omitempty"` // for what was done beside the daemon; at most 12 KiB
 	Lang    string       `json:"lang,omitempty"`    // in which the installed binary is to judge the file, for Upgrade

@@ -210,7 +210,7 @@ func TestRunTwiceInOneProcess(t *testing.T) {
 func TestStopAnswersWhatRunsAndSaysNotReady(t *testing.T) {
 	i := newInstance(t, admitted)
 	release := make(chan struct{})
-	i.sim.Add(leqisim.Rule{Behaviour: leqisim.Behaviour{Delay: 300 * time.Millisecond}})
+	i.sim.Add(leqisim.Rule{Behaviour: leqisim.Behaviour{Delay: 3 * time.Second}}) // long enough for both questions
 	i.o.OnStopping = func(error) { close(release) }
 	i.run(t)
 	answered := make(chan int, 1)

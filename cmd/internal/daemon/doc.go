@@ -56,6 +56,8 @@
 //     does not take the end of one for the end of all.
 //
 // Where one of the two crashes in between, the other does not wait for it for
-// long, and goes on alone. All words on the line, and all files, may be of an
+// long, and goes on alone. If the new one crashes while the old one drains,
+// nobody accepts: the old one tells systemd that it is the service again, ends
+// as at a stop, and fails, upon which systemd starts another. All words on the line, and all files, may be of an
 // older or newer version: what is not known is ignored.
 package daemon

@@ -92,5 +92,9 @@ func (d *Daemon) retire(fail func(error)) error {
 	ending, end := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer end()
 	d.drain(ending)
-	return errors.Join(d.lost, d.fronts.Load().of(keyListenAddresses).end())
+	err := d.fronts.Load().of(keyListenAddresses).end()
+	if d.lost != nil || errors.Is(context.Cause(d.alive), errSuccessorLost) {
+		err = errors.Join(errSuccessorLost, err)
+	}
+	return err
 }

@@ -37,6 +37,7 @@ type Cause string
 const (
 	CauseStart   Cause = "start"
 	CauseReload  Cause = "reload"
+	CauseSetup   Cause = "setup"   // a reload that lqproxy setup asked for, behind the file it wrote
 	CauseUpgrade Cause = "upgrade" // the binary that took over read another file than the one before it
 )
 

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -142,11 +143,22 @@ func TestHistoryOfADaemon(t *testing.T) {
 	if err := i.Reload(); err != nil {
 		t.Fatal(err)
 	}
+	i.write(t, "allow.sources = [\"127.0.0.1\", \"10.1.2.4\"]\n")
+	if o, err := Send(t.Context(), i.dir, Order{Action: Reload, Cause: CauseSetup}); err != nil || o.Problem != "" {
+		t.Fatalf("Send(reload of setup) = %+v, %v", o, err)
+	}
+	i.write(t, "allow.sources = [\"127.0.0.1\", \"10.1.2.5\"]\n")
+	if o, err := Send(t.Context(), i.dir, Order{Action: Reload, Cause: "another"}); err != nil || o.Problem != "" {
+		t.Fatalf("Send(reload of another cause) = %+v, %v", o, err)
+	}
 	var causes []Cause
 	for _, past := range mustHistory(t, i.dir) {
 		causes = append(causes, past.By.Cause)
 	}
-	if diff := cmp.Diff([]Cause{CauseStart, CauseReload}, causes); diff != "" {
+	if diff := cmp.Diff([]Cause{CauseStart, CauseReload, CauseSetup, CauseReload}, causes); diff != "" {
 		t.Errorf("causes (-want +got):\n%s", diff)
+	}
+	if want := `"action": "reload", "cause": "setup"`; !strings.Contains(i.stderr.String(), want) {
+		t.Errorf("log has no %s:\n%s", want, i.stderr.String())
 	}
 }

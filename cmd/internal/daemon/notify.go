@@ -35,6 +35,15 @@ func (d *Daemon) readiness() string {
 	return strings.Join(state, "\n")
 }
 
+// standIn makes this process, to which nobody connects any more, the service
+// again in the place of one that crashed: systemd, which learns nothing of the end
+// of a process that is not its child, sees the end of this one, and its failure.
+func (d *Daemon) standIn() {
+	if _, err := sdnotify.SdNotify(false, fmt.Sprintf("MAINPID=%d", os.Getpid())); err != nil {
+		d.log.Warn("systemd cannot be told", zap.Error(err))
+	}
+}
+
 // reloading is the state of a service that changes its configuration; READY=1
 // is the end of it. MONOTONIC_USEC is for newer versions, which wait for that.
 func reloading() string {

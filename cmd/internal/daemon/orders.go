@@ -100,6 +100,15 @@ type errand struct {
 	uid int // of the process that gave it, as the kernel vouches for
 }
 
+// cause is what the reload of by puts a configuration in force for. Of others than
+// the known ones the history would have to believe whoever gives the order.
+func (by errand) cause() Cause {
+	if by.Cause == CauseSetup {
+		return CauseSetup
+	}
+	return CauseReload
+}
+
 // unknownUID is that of a signal, which names nobody.
 const unknownUID = -1
 
@@ -279,6 +288,9 @@ func (d *Daemon) record(by errand, changed []string, err error) {
 // fields are those of the line about by.
 func (by errand) fields() []zap.Field {
 	fields := []zap.Field{zap.String(logging.KeyEvent, eventAdminAction), zap.String(keyAction, string(by.Action))}
+	if by.Action == Reload {
+		fields = append(fields, zap.String(keyCause, string(by.cause())))
+	}
 	if by.Pin != (upstream.Pin{}) {
 		fields = append(fields, zap.Stringer(keyPin, by.Pin))
 	}

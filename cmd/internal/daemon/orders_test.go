@@ -60,7 +60,7 @@ limits.exchanges = 7
 		t.Fatal(err)
 	}
 	log := i.stderr.String()
-	line := `"event": "admin_action", "action": "reload", "login": "root", "sudo_user": "wang", "terminal": "pts/3"`
+	line := `"event": "admin_action", "action": "reload", "cause": "reload", "login": "root", "sudo_user": "wang", "terminal": "pts/3"`
 	if n := strings.Count(log, line); n != 5 {
 		t.Errorf("log has %d lines with %s, want 5:\n%s", n, line, log)
 	}

@@ -98,7 +98,7 @@ func (d *Daemon) reload(by errand) (changed []string, err error) {
 		next.without(had).leave()
 		return nil, err
 	}
-	d.enforce(g, Origin{Cause: CauseReload, Caller: by.Caller})
+	d.enforce(g, Origin{Cause: by.cause(), Caller: by.Caller})
 	g.refresh()
 	d.swap(had, next)
 	return changes(old.config, c), nil

@@ -55,6 +55,6 @@ func (d *Daemon) obeyHangup() {
 	case d.upgrading.Load():
 		d.again.Store(true)
 	default:
-		_, _ = d.reloadFor(unknownOrder(Reload)) // which logs its error
+		_ = d.Reload() // which logs its error
 	}
 }

@@ -35,6 +35,7 @@ func (d *Daemon) Status() admin.Status {
 		Target:   g.upstream.Authority(),
 		Upstream: up,
 		Identity: identity(g.config.Upstream.TLS, up),
+		Probes:   d.background.Outcomes(),
 		Traffic:  traffic,
 		Reload:   d.lastReload(),
 		Firewall: d.firewallStatus(g),

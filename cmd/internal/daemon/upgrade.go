@@ -137,7 +137,7 @@ func (d *Daemon) afterUpgrade() {
 	case d.retired.Load():
 		_ = d.successor.say(word{Reload: true}) // it may have gone
 	default:
-		_, _ = d.reloadFor(unknownOrder(Reload)) // which logs its error
+		_ = d.Reload() // which logs its error
 	}
 }
 

@@ -36,6 +36,19 @@ func run(ctx context.Context, argv ...string) (string, error) {
 // Path returns where a file of the host lies for us.
 func (h Host) Path(file string) string { return filepath.Join("/", h.Root, file) }
 
+// Files returns the files of the host that match a pattern of package
+// path/filepath, which must be a good one, by their names there.
+func (h Host) Files(pattern string) []string {
+	files, err := filepath.Glob(h.Path(pattern))
+	if err != nil {
+		panic("BUG: host: " + err.Error())
+	}
+	for i, file := range files {
+		files[i] = filepath.Join("/", strings.TrimPrefix(file, h.Path("/")))
+	}
+	return files
+}
+
 // read returns a file as text, "" if there is none that can be read.
 func (h Host) read(file string) string {
 	text, _ := os.ReadFile(h.Path(file))

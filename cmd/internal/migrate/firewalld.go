@@ -54,11 +54,7 @@ type listed struct {
 func FirewalldFile(file string, port uint16) (Draft, error) {
 	names := []string{file}
 	if info, err := os.Stat(file); err == nil && info.IsDir() {
-		names = nil
-		for _, pattern := range []string{"*.xml", "zones/*.xml"} {
-			more, _ := filepath.Glob(filepath.Join(globQuoted(file), pattern)) // the pattern is well-formed
-			names = append(names, more...)
-		}
+		names = zoneFiles(file)
 	}
 	r := &reader{root: folderOf(file)}
 	var zones []zone
@@ -77,6 +73,17 @@ func FirewalldFile(file string, port uint16) (Draft, error) {
 		return Draft{}, &ReadError{File: file, Err: ErrNoListing}
 	}
 	return draftOf(file, zones, setsBeside(file), port), nil
+}
+
+// zoneFiles returns the files of zones in a folder such as /etc/firewalld, whose
+// other files are about other things, or in one of zones alone.
+func zoneFiles(folder string) []string {
+	zones := filepath.Join(folder, "zones")
+	if info, err := os.Stat(zones); err == nil && info.IsDir() {
+		folder = zones
+	}
+	names, _ := filepath.Glob(filepath.Join(globQuoted(folder), "*.xml")) // the pattern is well-formed
+	return names
 }
 
 // zonesOf reads a listing or the file of a zone.

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/lqproxy/lqproxy/cmd/internal/host"
@@ -24,6 +25,7 @@ type Nginx struct {
 	Restart string   `json:"-"` // what systemd does when it ends
 	Others  []uint16 `json:"-"` // the ports besides ours that it serves
 	Keeper  string   `json:"-"` // the program that would start it again; "": none
+	Cron    []Line   `json:"-"` // lines of cron that would start it with the machine
 }
 
 // A Line is one of a file that is run at the start of the machine.
@@ -31,6 +33,9 @@ type Line struct {
 	File   string `json:"file"`
 	Number int    `json:"number"` // from 1
 }
+
+// String is FILE:NUMBER.
+func (l Line) String() string { return l.File + ":" + strconv.Itoa(l.Number) }
 
 // A Situation is what takes part in a takeover.
 type Situation struct {
@@ -66,7 +71,7 @@ func Look(ctx context.Context, h host.Host, unit string, ports []uint16) Situati
 }
 
 func lookAtNginx(ctx context.Context, h host.Host, p host.Process, ports []uint16) *Nginx {
-	n := &Nginx{PID: p.PID, Program: p.Program, Folder: p.Folder, Lines: startLines(h)}
+	n := &Nginx{PID: p.PID, Program: p.Program, Folder: p.Folder, Lines: startLines(h), Cron: cronLines(h)}
 	if arguments := h.Arguments(p.PID); len(arguments) > 0 {
 		n.Arguments = arguments[1:]
 	}
@@ -119,14 +124,40 @@ func startLines(h host.Host) []Line {
 			continue
 		}
 		seen[target] = true
-		text, err := os.ReadFile(target)
-		if err != nil {
-			continue
+		all = append(all, linesOf(h, file, mention)...)
+	}
+	return all
+}
+
+// cronFiles are root's tables of cron, and those of the system, where Red Hat and
+// Debian have them.
+var cronFiles = []string{"/etc/crontab", "/etc/cron.d/*", "/var/spool/cron/root", "/var/spool/cron/crontabs/root"}
+
+// atReboot is a line of a table that is run when the machine has started, and
+// has nginx in its command.
+var atReboot = regexp.MustCompile(`^\s*@reboot\s.*` + mention.String())
+
+// cronLines returns the lines of tables of cron that start nginx.
+func cronLines(h host.Host) []Line {
+	var all []Line
+	for _, pattern := range cronFiles {
+		for _, file := range h.Files(pattern) {
+			all = append(all, linesOf(h, file, atReboot)...)
 		}
-		for i, line := range strings.Split(string(text), "\n") {
-			if !strings.HasPrefix(strings.TrimSpace(line), "#") && mention.MatchString(line) {
-				all = append(all, Line{file, i + 1})
-			}
+	}
+	return all
+}
+
+// linesOf returns the lines of a file that match and are no comments.
+func linesOf(h host.Host, file string, match *regexp.Regexp) []Line {
+	text, err := os.ReadFile(h.Path(file))
+	if err != nil {
+		return nil
+	}
+	var all []Line
+	for i, line := range strings.Split(string(text), "\n") {
+		if !strings.HasPrefix(strings.TrimSpace(line), "#") && match.MatchString(line) {
+			all = append(all, Line{file, i + 1})
 		}
 	}
 	return all
@@ -144,6 +175,7 @@ const (
 	PortOther  Obstacle = "port_other"  // it is not nginx that has it
 	OtherPorts Obstacle = "other_ports" // nginx serves more than ours
 	Kept       Obstacle = "kept"        // something would start nginx again
+	Scheduled  Obstacle = "scheduled"   // cron would, with the machine
 )
 
 // Obstacle returns what is in the way; "" if nothing is. That nginx serves other
@@ -162,6 +194,8 @@ func (s Situation) Obstacle(stopAnyway bool) Obstacle {
 		return NoService
 	case s.Nginx.Keeper != "":
 		return Kept
+	case len(s.Nginx.Cron) > 0:
+		return Scheduled
 	case len(s.Nginx.Others) > 0 && !stopAnyway:
 		return OtherPorts
 	}

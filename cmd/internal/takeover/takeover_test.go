@@ -37,6 +37,7 @@ func TestObstacle(t *testing.T) {
 		"no systemd":              {bare, false, NoSystemd},
 		"not installed":           {uninstalled, false, NoService},
 		"run by another":          {nginx(func(n *Nginx) { n.Keeper = "supervisord" }), true, Kept},
+		"started by cron":         {nginx(func(n *Nginx) { n.Cron = []Line{{"/etc/crontab", 3}} }), true, Scheduled},
 		"other ports":             {busy, false, OtherPorts},
 		"other ports, and wanted": {busy, true, ""},
 		"nothing":                 {plain, false, ""},
@@ -153,6 +154,48 @@ func TestStartLines(t *testing.T) {
 	text, err = os.ReadFile(file)
 	if diff := cmp.Diff(rcLocal, string(text)); diff != "" || err != nil {
 		t.Errorf("after the way back: %v (-want +got):\n%s", err, diff)
+	}
+}
+
+// What could put nginx in lqproxy's place at the next start, and nothing that
+// only looks like it.
+func TestRemaining(t *testing.T) {
+	t.Parallel()
+	h := host.Host{Root: t.TempDir(), Run: func(_ context.Context, argv ...string) (string, error) {
+		if strings.Join(argv[:3], " ") != "systemctl show nginx.service" {
+			return "", errors.New("no such unit")
+		}
+		return "LoadState=loaded\nUnitFileState=enabled\n", nil
+	}}
+	if diff := cmp.Diff(Remains{}, Remaining(t.Context(), h)); diff != "" {
+		t.Errorf("Remaining() of an empty machine (-want +got):\n%s", diff)
+	}
+	for file, text := range map[string]string{
+		"/run/systemd/system/x":            "",
+		"/etc/rc.local":                    rcLocal,
+		"/etc/crontab":                     "#@reboot root nginx\n@reboot root sleep 5; /usr/sbin/nginx\n0 3 * * * root nginx -s reopen\n",
+		"/etc/cron.d/web":                  "@reboot root nginx-exporter\n",
+		"/var/spool/cron/root":             "@reboot /usr/local/nginx/sbin/nginx -c conf/nginx.conf\n",
+		"/etc/nginx/conf.d/lqpt.conf":      "server {\n  listen 8864;\n  location / {\n    proxy_pass https://lqpt.chinatax.gov.cn:8443;\n}}\n",
+		"/etc/nginx/conf.d/lqpt-old.conf":  "  # proxy_pass https://lqpt.chinatax.gov.cn:8443;\n",
+		"/etc/nginx/conf.d/shop.conf":      "proxy_pass https://lqpt.chinatax.gov.cn:8443;\n",
+		"/usr/local/nginx/conf/lqpt2.conf": "upstream leqi {\n\tserver lqpt.chinatax.gov.cn:8443;\n}\n",
+	} {
+		if err := os.MkdirAll(filepath.Dir(h.Path(file)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(h.Path(file), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := Remains{
+		Files: []string{"/etc/nginx/conf.d/lqpt.conf", "/usr/local/nginx/conf/lqpt2.conf"},
+		Starters: []string{
+			"nginx.service", "/etc/rc.local:4", "/etc/rc.local:5", "/etc/rc.local:8", "/etc/crontab:2", "/var/spool/cron/root:1",
+		},
+	}
+	if diff := cmp.Diff(want, Remaining(t.Context(), h)); diff != "" {
+		t.Errorf("Remaining() (-want +got):\n%s", diff)
 	}
 }
 

@@ -30,6 +30,7 @@ that was changed since number 4 was in force.`,
 
 	HistoryStart   = Text{"start", "启动"}
 	HistoryReload  = Text{"reload", "重新加载"}
+	HistorySetup   = Text{"setup", "setup 更新"}
 	HistoryUpgrade = Text{"upgrade", "升级"}
 	HistoryNothing = Text{"not recorded", "未记录"}
 

@@ -142,7 +142,7 @@ func argument(l Lang, arg any) any {
 	case probe.Source:
 		return sourceNames[v].In(l)
 	case probe.Environment:
-		return environmentNames[v].In(l)
+		return EnvironmentName(l, v)
 	}
 	return arg
 }

@@ -115,12 +115,16 @@ var findings = map[doctor.Code]saying{
 		Text{"lqproxy check, then lqproxy reload.", "先运行 lqproxy check，再运行 lqproxy reload。"},
 	},
 	doctor.ServiceKeeps: {
-		Text{"the last reload was refused: %s", "最近一次重载未生效：%s"},
+		Text{"the last reload was refused: %s", "最近一次重新加载未生效：%s"},
 		Text{"lqproxy check, then lqproxy reload. The old configuration is in force.", "先运行 lqproxy check，再运行 lqproxy reload。目前仍使用旧配置。"},
 	},
 	doctor.ServiceBinary: {
 		Text{"the program was replaced since pid %d was started", "pid %d 启动之后程序文件已被替换"},
 		Text{"Go over to the new one: lqproxy upgrade, or systemctl restart lqproxy.", "切换到新版本：lqproxy upgrade，或 systemctl restart lqproxy。"},
+	},
+	doctor.ServiceFormer: {
+		Text{"nginx starts with the machine (%[2]s) and still has %[1]s: after a reboot it may take lqproxy's port", "nginx 仍会开机启动（%[2]s），且保留着 %[1]s：重启后可能抢占 lqproxy 的端口"},
+		Text{"If nginx serves nothing else: systemctl disable nginx, or take it out of the file named; if it does, move %[1]s away.", "nginx 没有其他用途时：systemctl disable nginx，或从上述启动文件中删去；否则移走 %[1]s。"},
 	},
 	doctor.ServiceNone: {
 		Text{"there is no %s", "没有 %s"},
@@ -137,7 +141,7 @@ var findings = map[doctor.Code]saying{
 	},
 	doctor.PortNginx: {
 		Text{"nginx listens on %d (pid %d)", "nginx 正在监听 %d（pid %d）"},
-		Text{"To move over: lqproxy import nginx, lqproxy check, lqproxy takeover; the way back: lqproxy takeover --back. If nginx serves other sites, remove only lqpt.conf and reload it.", "迁移步骤：lqproxy import nginx，lqproxy check，lqproxy takeover；退回：lqproxy takeover --back。nginx 还有其他站点时，只移除 lqpt.conf 并重载 nginx。"},
+		Text{"To move over: lqproxy import nginx, lqproxy check, lqproxy takeover; the way back: lqproxy takeover --back. If nginx serves other sites, remove only lqpt.conf and reload it.", "迁移步骤：lqproxy import nginx，lqproxy check，lqproxy takeover；退回：lqproxy takeover --back。nginx 还有其他站点时，只移除 lqpt.conf 并重新加载 nginx。"},
 	},
 	doctor.PortTaken: {
 		Text{"%[2]s listens on %[1]d (pid %[3]d)", "%[2]s 正在监听 %[1]d（pid %[3]d）"},

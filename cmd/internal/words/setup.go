@@ -98,7 +98,7 @@ var (
 
 	SetupNextTitle  = Text{"Next:", "接下来："}
 	SetupCallers    = Text{"On the caller's side", "调用方"}
-	SetupEnterHead  = Text{"enter the address head %s in both places, %s and %s", "在两处都填写地址前缀 %s：%s、%s"}
+	SetupEnterHead  = Text{"enter the address head %s in both places, %s and %s", "在两处都填写地址头 %s：%s、%s"}
 	SetupAnyPublic  = Text{"PUBLIC-ADDRESS", "公网地址"}
 	SetupAnyDevice  = Text{"DEVICE-ADDRESS", "设备地址"}
 	SetupAnyMachine = Text{"THIS-MACHINE", "本机地址"}

@@ -49,6 +49,9 @@ var (
 	StatusKeyPinned   = Text{"%s, the key is a pinned one", "%s，公钥与指纹一致"}
 	StatusKeyForeign  = Text{"%s, the key is none of the pins", "%s，公钥与指纹不符"}
 	StatusUntil       = Text{"certificate until %s", "证书有效期至 %s"}
+	StatusProbes      = Text{"probe", "后台测试"}
+	StatusProbeWell   = Text{"%s well at %s", "%s %s 正常"}
+	StatusProbeFailed = Text{"%s failed at %s", "%s %s 未通过"}
 	StatusConnections = Text{"connections", "连接池"}
 	StatusPool        = Text{"idle %d, busy %d", "空闲 %d，使用中 %d"}
 
@@ -108,6 +111,7 @@ var (
 	ProblemDown    = Text{"Leqi cannot be reached since %s: %s", "自 %s 起无法连接乐企：%s"}
 	ProblemUntried = Text{"Leqi has not been reached yet", "尚未连上乐企"}
 	ProblemLookup  = Text{"the name of the upstream does not resolve, older addresses stay in use: %s", "乐企域名解析失败，暂用旧地址：%s"}
+	ProblemProbe   = Text{"the last background probe (%s, %s) failed: %s", "最近一次后台连通性测试（%s，%s）未通过：%s"}
 	RemedyProbe    = Text{"find the failing step: %s", "定位故障环节：%s"}
 
 	ProblemKey = Text{"the upstream shows a key that is not accepted yet", "乐企出示了新的公钥，尚未确认"}
@@ -140,7 +144,7 @@ var (
 	RemedyFirewall   = Text{"as root: %s", "以 root 运行：%s"}
 	ProblemUnchecked = Text{"the firewall was last checked %s", "防火墙最近一次检查在 %s"}
 
-	ProblemReload = Text{"the last reload was refused, the old configuration stays in force: %s", "最近一次重载未生效，仍用旧配置：%s"}
+	ProblemReload = Text{"the last reload was refused, the old configuration stays in force: %s", "最近一次重新加载未生效，仍用旧配置：%s"}
 	RemedyReload  = Text{"correct the file: %s, then lqproxy reload", "修正配置文件：%s，再运行 lqproxy reload"}
 
 	ProblemLog    = Text{"logs cannot be written: %s (lines lost: %d)", "日志无法写入：%s（丢失 %d 行）"}
@@ -174,8 +178,8 @@ var (
 
 	StatusLevels   = Text{"What --check says, and its exit code:", "--check 的结果与退出码："}
 	HelpOK         = Text{"all is well", "一切正常"}
-	HelpWarning    = Text{"a certificate ends within %d days; the upstream is untried, its name does not resolve, or its new key waits for trust accept; the last reload was refused; the firewall is out of step or unchecked for an hour; in the last %d minutes Leqi answered 403 or 4067 or limited the flow, or a limit was reached; in the last minute %d calls or more failed, and a tenth of all; disk space below one and a half times log.min_free", "证书 %d 天内到期；上游尚未连接过、域名无法解析，或新公钥待确认；最近一次重载未生效；防火墙不一致或一小时未检查；最近 %d 分钟内乐企应答 403、4067 或限流，或触及上限；最近一分钟失败不少于 %d 次且达一成；磁盘剩余不足 log.min_free 的 1.5 倍"}
-	HelpCritical   = Text{"not running or not ready; the upstream is down; the listener's certificate has expired; the access or error log cannot be written, or pauses", "没有运行或未就绪；连不上乐企；监听证书已过期；访问日志或错误日志无法写入或已暂停"}
+	HelpWarning    = Text{"a certificate ends within %d days (a short-lived one: half of the time for its renewal is over), or a newer one is refused; the upstream is untried, its name does not resolve, its new key waits for trust accept, or the last background probe failed; the last reload was refused; the firewall is out of step or unchecked for an hour; in the last %d minutes Leqi answered 403 or 4067 or limited the flow, or a limit was reached; in the last minute %d calls or more failed, and a tenth of all; disk space below one and a half times log.min_free", "证书 %d 天内到期（短期证书：续期时间已过半），或新证书未能启用；上游尚未连接过、域名无法解析、新公钥待确认，或最近一次后台连通性测试未通过；最近一次重新加载未生效；防火墙不一致或一小时未检查；最近 %d 分钟内乐企应答 403、4067 或限流，或触及上限；最近一分钟失败不少于 %d 次且达一成；磁盘剩余不足 log.min_free 的 1.5 倍"}
+	HelpCritical   = Text{"not running or not ready; the upstream is down; the listener's certificate has expired or is self-signed; the access or error log cannot be written, or pauses", "没有运行或未就绪；连不上乐企；监听证书已过期或为自签名；访问日志或错误日志无法写入或已暂停"}
 	HelpUnknown    = Text{"not allowed to ask, or the configuration cannot be read", "无权查询，或无法读取配置"}
 	HelpStatusCode = Text{"Without --check it ends with 0 if it was shown, however the instance is; 1 if it does not run; 3 if you may not ask.", "不带 --check 时：能显示即为 0，没有运行为 1，无权查询为 3。"}
 )

@@ -51,6 +51,8 @@ var (
 	TakeoverOther      = Text{"it is not nginx, but %s (pid %d), that listens on port %s", "监听 %[3]s 端口的不是 nginx，而是 %[1]s（pid %[2]d）"}
 	TakeoverKept       = Text{"nginx (pid %d) is run by %s, which would start it again", "nginx（pid %d）由 %s 运行，停止后会被重新启动"}
 	TakeoverKeptHow    = Text{"take it out of %s by hand, then: systemctl enable --now %s", "请先在 %s 中手工停用它，再执行 systemctl enable --now %s"}
+	TakeoverCron       = Text{"cron would start nginx with the machine: %s", "cron 会在开机时启动 nginx：%s"}
+	TakeoverCronHow    = Text{"take that line out (crontab -e, or the file itself), then try again", "请删去该行（crontab -e，或直接编辑该文件），再重新执行"}
 	TakeoverOthers     = Text{"nginx (pid %d) also serves port %s, which would end with it", "nginx（pid %d）还在服务 %s 端口，停止它会使这些服务中断"}
 	TakeoverOthersHow  = Text{"take the server of port %s out of its configuration, nginx -s reload, then: systemctl enable --now %s", "请从其配置中删去 %s 端口的 server，执行 nginx -s reload，再执行 systemctl enable --now %s"}
 	TakeoverOthersStop = Text{"or stop all of it: --stop-nginx-anyway", "或连同其他服务一起停止：--stop-nginx-anyway"}

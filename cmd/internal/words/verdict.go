@@ -53,6 +53,9 @@ var (
 	remedyNothing     = Text{"What was learnt so far is above.", "以上是中断前的结果。"}
 )
 
+// EnvironmentName is the name of e, in language l.
+func EnvironmentName(l Lang, e probe.Environment) string { return environmentNames[e].In(l) }
+
 // VerdictMeaning says what v means, in language l.
 func VerdictMeaning(l Lang, v probe.Verdict) string {
 	switch v {
