@@ -45,7 +45,7 @@ allocs: # allocation counts mean nothing under the race detector
 
 .PHONY: lint
 lint: ## formatting and linters
-	@test -z "$$($(TOOL) gofumpt -l . | tee /dev/stderr)" || { echo "gofumpt -w the files above"; exit 1; }
+	@test -z "$$($(TOOL) gofumpt -l . | tee -a /dev/stderr)" || { echo "gofumpt -w the files above"; exit 1; }
 	$(TOOL) golangci-lint run ./...
 
 .PHONY: fuzz
