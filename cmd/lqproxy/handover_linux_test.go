@@ -203,11 +203,7 @@ func handNeverReady(r *relayRace) {
 
 // handTwice asks for a second upgrade while a process still has a connection.
 func handTwice(r *relayRace) {
-	r.start()
-	first := r.instance().PID
-	call := holdOpen(r.t, r.listen)
-	call.ask(http.MethodPost, handoverPath)
-	second := r.upgrade(r.programs.next)
+	first, second, call := r.handOverHeld()
 	type outcome struct {
 		code int
 		out  string
@@ -254,11 +250,7 @@ func handDuringHangup(r *relayRace) {
 
 // handThenStopBoth does what systemd does at a stop.
 func handThenStopBoth(r *relayRace) {
-	r.start()
-	first := r.instance().PID
-	call := holdOpen(r.t, r.listen)
-	call.ask(http.MethodPost, handoverPath)
-	second := r.upgrade(r.programs.next)
+	first, second, _ := r.handOverHeld()
 	began := time.Now()
 	r.signal(second, syscall.SIGTERM)
 	r.signal(first, syscall.SIGTERM)
@@ -281,11 +273,7 @@ func handThenStopBoth(r *relayRace) {
 
 // handThenStopOne stops the new process alone: the old one goes with it.
 func handThenStopOne(r *relayRace) {
-	r.start()
-	first := r.instance().PID
-	call := holdOpen(r.t, r.listen)
-	call.ask(http.MethodPost, handoverPath)
-	second := r.upgrade(r.programs.next)
+	first, second, _ := r.handOverHeld()
 	r.signal(second, syscall.SIGTERM)
 	r.await("both end", func() bool { return processEnded(second) && processEnded(first) })
 	if err := <-r.exited; err != nil {
@@ -297,11 +285,7 @@ func handThenStopOne(r *relayRace) {
 // the old one becomes the service again for systemd, and ends with a failure, so
 // that systemd starts another.
 func handThenLose(r *relayRace) {
-	r.start()
-	first := r.instance().PID
-	call := holdOpen(r.t, r.listen)
-	call.ask(http.MethodPost, handoverPath)
-	second := r.upgrade(r.programs.next)
+	first, second, _ := r.handOverHeld()
 	r.told()
 	r.signal(second, syscall.SIGKILL)
 	r.await("the old process ends", func() bool { return processEnded(first) })
@@ -316,11 +300,7 @@ func handThenLose(r *relayRace) {
 
 // handThenStopTwice ends a process that drains at once.
 func handThenStopTwice(r *relayRace) {
-	r.start()
-	first := r.instance().PID
-	call := holdOpen(r.t, r.listen)
-	call.ask(http.MethodPost, handoverPath)
-	r.upgrade(r.programs.next)
+	first, _, _ := r.handOverHeld()
 	r.signal(first, syscall.SIGTERM)
 	r.logged("stopping while connections end after an upgrade")
 	r.signal(first, syscall.SIGTERM)

@@ -262,6 +262,17 @@ func processEnded(pid int) bool {
 	return err != nil || bytes.Contains(stat, []byte(") Z "))
 }
 
+// handOverHeld starts a process and has the next one take over, while a
+// connection that stays holds the first.
+func (r *relayRace) handOverHeld() (first, second int, call *held) {
+	r.t.Helper()
+	r.start()
+	first = r.instance().PID
+	call = holdOpen(r.t, r.listen)
+	call.ask(http.MethodPost, handoverPath)
+	return first, r.upgrade(r.programs.next), call
+}
+
 // A held is a connection that a test keeps.
 type held struct {
 	t    *testing.T

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/lqproxy/lqproxy/cmd/internal/admin"
 	"github.com/lqproxy/lqproxy/cmd/internal/daemon"
 	"github.com/lqproxy/lqproxy/cmd/internal/words"
 	"github.com/spf13/cobra"
@@ -50,7 +51,7 @@ func giveOrder(ctx context.Context, c *console, s settings, o daemon.Order, tell
 	case errors.Is(err, daemon.ErrNotRunning):
 		return outcome, &failure{
 			code: exitFailed, text: c.In(words.OrderNotRunning, cfg.StateDir),
-			hints: []string{c.In(words.OrderStart, "systemctl start "+serviceOf(s.instance)), c.In(words.OrderWhich)},
+			hints: []string{c.In(words.OrderStart, "systemctl start "+admin.Unit(s.instance)), c.In(words.OrderWhich)},
 		}
 	case errors.Is(err, daemon.ErrNotAllowed):
 		return outcome, &failure{code: exitFailed, text: c.In(words.TrustNotAllowed), hints: []string{c.In(words.TrustReader, serviceUser)}}
@@ -60,14 +61,6 @@ func giveOrder(ctx context.Context, c *console, s settings, o daemon.Order, tell
 		return outcome, orderProblem(c, outcome)
 	}
 	return outcome, nil
-}
-
-// serviceOf is the service of an instance.
-func serviceOf(instance string) string {
-	if instance == "" {
-		return "lqproxy"
-	}
-	return "lqproxy@" + instance
 }
 
 // orderProblem puts into words why the running instance does not do it.

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/lqproxy/lqproxy/cmd/internal/admin"
 	"github.com/lqproxy/lqproxy/cmd/internal/daemon"
 	"github.com/lqproxy/lqproxy/cmd/internal/host"
 	"github.com/lqproxy/lqproxy/cmd/internal/setup"
@@ -19,7 +20,7 @@ import (
 )
 
 // service returns the unit of systemd that runs the instance.
-func (s *settings) service() string { return serviceOf(s.instance) + ".service" }
+func (s *settings) service() string { return admin.Unit(s.instance) + ".service" }
 
 // goOn offers what comes after the file: firewall, probe and start. Each is done
 // after a yes alone, and what fails does not keep the others from being offered.

@@ -68,7 +68,7 @@ func (v *firewallView) look() *firewall.Sync {
 		return nil
 	case time.Since(state.Checked) > firewallPatience:
 		v.complain("the firewall was not checked for long", zap.Time(keyChecked, state.Checked),
-			zap.String(keyHint, "systemctl status lqproxy-firewall.timer"))
+			zap.String(keyHint, "systemctl status "+admin.FirewallTimer(v.instance)))
 	default:
 		v.complain("")
 	}
